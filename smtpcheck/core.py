@@ -1,0 +1,470 @@
+"""Which words does smtpcheck speak? The nouns, frozen and free of I/O, and the contract of a probe."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from smtpcheck.context import Context
+
+Scalar = str | int | float | bool | None
+
+
+class Stage(StrEnum):
+    """Where on the way of a mail; the order walked depends on the mode (see `PATHS`)."""
+
+    CONFIG = "config"
+    DNS = "dns"
+    CONNECT = "connect"
+    GREETING = "greeting"
+    EHLO = "ehlo"
+    STARTTLS = "starttls"
+    TLS = "tls"
+    CERTIFICATE = "certificate"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    QUIT = "quit"
+    DELIVERY = "delivery"
+    CLOCK = "clock"
+    POLICY = "policy"
+
+
+class Severity(StrEnum):
+    """How bad one finding is, a property of its rule."""
+
+    NOTE = "note"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+class Status(StrEnum):
+    """How one result ended, derived from its outcome and findings."""
+
+    OK = "ok"
+    NOTE = "note"
+    WARN = "warn"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    BLOCKED = "blocked"
+    SKIPPED = "skipped"
+    BUG = "bug"
+
+
+class Verdict(StrEnum):
+    """What a whole report says."""
+
+    HEALTHY = "healthy"
+    BROKEN = "broken"
+    INCONCLUSIVE = "inconclusive"
+    BUG = "bug"
+
+
+class Confidence(StrEnum):
+    """How sure a diagnosis is."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    AMBIGUOUS = "ambiguous"
+
+
+class Mode(StrEnum):
+    """How TLS starts: RFC 3207 (starttls), RFC 8314 section 3.3 (implicit), never (plain)."""
+
+    AUTO = "auto"
+    STARTTLS = "starttls"
+    IMPLICIT = "implicit"
+    PLAIN = "plain"
+
+
+class Kind(StrEnum):
+    """The one vocabulary for how a step ended short. The first two groups are facts, the last is our side."""
+
+    # name resolution (RFC 1035 section 4.1.1, RFC 2308)
+    NXDOMAIN = "nxdomain"
+    NODATA = "nodata"
+    SERVFAIL = "servfail"
+    DNS_REFUSED = "dns-refused"
+    RESOLVER_DOWN = "resolver-down"
+    RESOLVER_SILENT = "resolver-silent"
+    TRUNCATED = "truncated"
+    # the peer, or the way to it
+    REFUSED = "refused"
+    RESET = "reset"
+    CLOSED = "closed"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    REJECTED = "rejected"
+    GARBAGE = "garbage"
+    NOT_OFFERED = "not-offered"
+    INJECTED = "injected"
+    NOT_TLS = "not-tls"
+    ALERT = "alert"
+    HANDSHAKE = "handshake"
+    UNVERIFIED = "unverified"
+    # our side
+    DEADLINE = "deadline"
+    NO_ROUTE = "no-route"
+    UNSUPPORTED = "unsupported"
+    LOCAL = "local"
+    SILENT = "silent"
+    UNTRUSTWORTHY = "untrustworthy"
+    WITHHELD = "withheld"
+    BUG = "bug"
+
+
+PATHS: Mapping[Mode, tuple[Stage, ...]] = {
+    Mode.STARTTLS: (
+        Stage.DNS,
+        Stage.CONNECT,
+        Stage.GREETING,
+        Stage.EHLO,
+        Stage.STARTTLS,
+        Stage.TLS,
+        Stage.CERTIFICATE,
+        Stage.AUTH,
+        Stage.MAIL,
+        Stage.RCPT,
+        Stage.DATA,
+        Stage.DELIVERY,
+    ),
+    Mode.IMPLICIT: (
+        Stage.DNS,
+        Stage.CONNECT,
+        Stage.TLS,
+        Stage.CERTIFICATE,
+        Stage.GREETING,
+        Stage.EHLO,
+        Stage.AUTH,
+        Stage.MAIL,
+        Stage.RCPT,
+        Stage.DATA,
+        Stage.DELIVERY,
+    ),
+    Mode.PLAIN: (
+        Stage.DNS,
+        Stage.CONNECT,
+        Stage.GREETING,
+        Stage.EHLO,
+        Stage.AUTH,
+        Stage.MAIL,
+        Stage.RCPT,
+        Stage.DATA,
+        Stage.DELIVERY,
+    ),
+}
+
+
+class TargetKind(StrEnum):
+    """What the user named: a mail account, a host, or the mail exchangers of a domain."""
+
+    ACCOUNT = "account"
+    HOST = "host"
+    MX = "mx"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What to check and how; holds references to secrets, never a secret."""
+
+    spec: str
+    kind: TargetKind
+    name: str
+    """The host, or the domain for an account and for mx:."""
+    port: int | None = None
+    mode: Mode = Mode.AUTO
+    user: str = ""
+    sender: str = ""
+    recipient: str = ""
+    until: Stage | None = None
+    auth: str = ""
+    """The one SASL mechanism to use; empty: chosen."""
+    allow: tuple[str, ...] = ()
+    dns: str = ""
+    """The resolver as IP or IP:PORT; empty: the system's."""
+    ntp: str = ""
+    ca_file: str = ""
+    ehlo: str = ""
+    connect_to: tuple[str, ...] = ()
+    deadline: float = 30.0
+    """Seconds of wall time for the whole process."""
+    only_target: bool = False
+    all_addresses: bool = False
+    secret: str = ""
+    """A reference, as env:NAME or file:PATH; empty: no login."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a probe asks about: a name, or an endpoint of it (name, address, port, mode)."""
+
+    name: str
+    address: str = ""
+    port: int = 0
+    mode: Mode = Mode.AUTO
+
+    def __str__(self) -> str:
+        text = self.name
+        if self.address:
+            text += f"[{self.address}]"
+        if self.port:
+            text += f":{self.port}"
+        if self.mode is not Mode.AUTO:
+            text += f"/{self.mode}"
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing a probe can find wrong; its text lives in advice/."""
+
+    code: str
+    severity: Severity
+    stage: Stage
+    ref: str = ""
+    """The law: RFC and section, or the source of a threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a probe found; `seen` holds the values its text needs."""
+
+    code: str
+    severity: Severity
+    stage: Stage
+    subject: str
+    seen: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Our side stopped it: could not ask. Never a pass, never a fault of the peer."""
+
+    kind: Kind
+    stage: Stage
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """An earlier stage broke, so the question was not reached."""
+
+    stage: Stage
+    kind: Kind
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Not asked, and why."""
+
+    why: str
+
+
+F = TypeVar("F")
+
+_WORST = (Severity.FAIL, Severity.WARN, Severity.NOTE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(Generic[F]):
+    """What one probe learnt about one subject."""
+
+    probe: str
+    subject: Subject
+    outcome: F | Failure | Blocked | Skipped
+    findings: tuple[Finding, ...] = ()
+    started: datetime
+    elapsed: float
+    """Seconds."""
+
+    @property
+    def status(self) -> Status:
+        """Derived, so that it can't contradict the outcome."""
+        match self.outcome:
+            case Failure(kind=Kind.BUG):
+                return Status.BUG
+            case Failure():
+                return Status.INCONCLUSIVE
+            case Blocked():
+                return Status.BLOCKED
+            case Skipped():
+                return Status.SKIPPED
+        severities = {finding.severity for finding in self.findings}
+        return next((Status(s) for s in _WORST if s in severities), Status.OK)
+
+    @property
+    def facts(self) -> F | None:
+        """The facts, or None when there are none."""
+        return None if isinstance(self.outcome, Failure | Blocked | Skipped) else self.outcome
+
+
+class Probe(ABC, Generic[F]):
+    """One question. A subclass is a frozen dataclass whose fields are its knobs."""
+
+    name: ClassVar[str]
+    """The file, the CLI word, the TOML table, the pytest id and the report's anchor."""
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    intrusive: ClassVar[bool] = False
+    """Spends a login attempt or sends mail: only when asked for."""
+    experiment: ClassVar[bool] = False
+    """Decides between look-alikes: runs only after something broke, one after the other, at most three."""
+
+    @abstractmethod
+    def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
+        """Where to ask, given what is known so far; called again whenever more is known."""
+
+    @abstractmethod
+    async def observe(self, subject: Subject, ctx: Context) -> F:
+        """Ask the network and write down facts; the only step with I/O."""
+
+    @abstractmethod
+    def judge(self, facts: F) -> Iterator[Finding]:
+        """Turn facts into findings; no socket, no clock, no locale."""
+
+    def found(self, code: str, /, **seen: Scalar) -> Finding:
+        """A finding by the rule of that code; the subject is the result's and filled in by `judged`."""
+        rule = next(rule for rule in self.rules if rule.code == code)
+        return Finding(rule.code, rule.severity, rule.stage, "", seen)
+
+    def judged(self, subject: Subject, facts: F) -> tuple[Finding, ...]:
+        """The findings about `subject`."""
+        return tuple(replace(finding, subject=str(subject)) for finding in self.judge(facts))
+
+
+class Who(StrEnum):
+    """Who said a thing: it must always be clear whether the server did or smtpcheck."""
+
+    SERVER = "server"
+    RESOLVER = "resolver"
+    OS = "os"
+    SMTPCHECK = "smtpcheck"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One observation under a diagnosis; `raw` is what was said, masked, `text` a code for what it shows."""
+
+    who: Who
+    at: datetime
+    stage: Stage
+    raw: bytes
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another cause that would look the same; what decides is in its advice entry."""
+
+    code: str
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """A cause, with code and parameters; its words come from the catalogue of a language."""
+
+    stage: Stage
+    code: str
+    subject: str
+    confidence: Confidence
+    alternatives: tuple[Alternative, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    blocked: tuple[Stage, ...] = ()
+    seen: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+class Direction(StrEnum):
+    """Which way bytes went; NOTE is smtpcheck's own remark."""
+
+    OUT = "out"
+    IN = "in"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a transcript; `t` in seconds since the conversation's start."""
+
+    t: float
+    dir: Direction
+    stage: Stage
+    raw: bytes
+    masked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage as walked; `broke` says how it ended short, empty when it did not."""
+
+    stage: Stage
+    started: float
+    """Seconds since the conversation's start."""
+    elapsed: float
+    broke: Kind | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """The record of one connection."""
+
+    subject: Subject
+    started: datetime
+    steps: tuple[Step, ...]
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A probe that ran to decide between look-alikes."""
+
+    probe: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A party that may be spoken to, listed before the first packet."""
+
+    who: str
+    """target, resolver, ntp or issuer."""
+    where: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything learnt about one target."""
+
+    target: Target
+    started: datetime
+    elapsed: float
+    """Seconds."""
+    complete: bool
+    verdict: Verdict
+    primary: str = ""
+    """The endpoint that was elected to carry the login, as its subject's text."""
+    asked: tuple[Stage, ...] = ()
+    not_tested: tuple[Stage, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    results: tuple[Result[Any], ...] = ()
+    conversations: tuple[Conversation, ...] = ()
+    experiments: tuple[Experiment, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        """What to repair first."""
+        return self.diagnoses[0] if self.diagnoses else None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, in the order of their results."""
+        return tuple(finding for result in self.results for finding in result.findings)
