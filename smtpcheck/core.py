@@ -448,9 +448,6 @@ class Report:
     """Seconds."""
     complete: bool
     verdict: Verdict
-    primary: str = ""
-    """The endpoint that was elected to carry the login, as its subject's text."""
-    asked: tuple[Stage, ...] = ()
     not_tested: tuple[Stage, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
     results: tuple[Result[Any], ...] = ()

@@ -1,0 +1,1 @@
+"""Where can I practise? Servers on loopback that behave, and misbehave by name."""
