@@ -315,6 +315,8 @@ class Probe(ABC, Generic[F]):
     """Spends a login attempt or sends mail: only when asked for."""
     experiment: ClassVar[bool] = False
     """Decides between look-alikes: runs only after something broke, one after the other, at most three."""
+    patience: ClassVar[float | None] = None
+    """Seconds that a report waits for it once everything else is known; None: until the deadline."""
 
     @abstractmethod
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:

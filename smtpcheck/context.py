@@ -1,0 +1,60 @@
+"""What may a probe use? The door, the shared conversations and the budget of one run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from smtpcheck.conversation import Dialogue, Limits, Wish
+from smtpcheck.core import Experiment, Kind, Result, Stage, Subject, Target
+from smtpcheck.failures import CouldNotAsk, NotNeeded
+from smtpcheck.net import Door
+from smtpcheck.wire.x509 import Roots
+
+MAX_EXPERIMENTS = 3
+
+
+class Context:
+    """One run's means; made by `run`, handed to every `observe`."""
+
+    def __init__(
+        self, *, target: Target, door: Door, wish: Wish, roots: Roots, limits: Limits, ntp: tuple[str, int] | None
+    ) -> None:
+        self.target = target
+        self.door = door
+        self.roots = roots
+        self.limits = limits
+        self.ntp = ntp
+        """The NTP server as host and port, None: the clock is not asked."""
+        self.results: Sequence[Result[Any]] = ()
+        """What is known so far; grows while the run lasts."""
+        self.experiments: list[Experiment] = []
+        self._wish = wish
+        self._dialogues: dict[Subject, Dialogue] = {}
+        self._one_at_a_time = asyncio.Lock()
+
+    def dialogue(self, subject: Subject) -> Dialogue:
+        """The one conversation with that endpoint."""
+        known = self._dialogues.get(subject)
+        if known is None:
+            known = Dialogue(subject, self.door, self._wish, self.roots, self.limits)
+            self._dialogues[subject] = known
+        return known
+
+    @property
+    def dialogues(self) -> tuple[Dialogue, ...]:
+        """All conversations begun."""
+        return tuple(self._dialogues.values())
+
+    @asynccontextmanager
+    async def experiment(self, probe: str, subject: Subject) -> AsyncIterator[None]:
+        """Room for one experiment: one after the other, at most three, never after a 421."""
+        async with self._one_at_a_time:
+            if any(d.heard.told_to_go for d in self.dialogues if d.subject.name == subject.name):
+                raise NotNeeded("the server said 421; nothing more is tried there")
+            if len(self.experiments) >= MAX_EXPERIMENTS:
+                raise CouldNotAsk(Stage.CONNECT, Kind.LOCAL, f"{MAX_EXPERIMENTS} experiments were run already")
+            self.experiments.append(Experiment(probe, str(subject)))
+            yield

@@ -1,0 +1,474 @@
+"""How far does one connection get? An SMTP conversation, walked stage by stage and recorded as it goes.
+
+The probes of an endpoint share one `Dialogue`: `await dialogue.reach(stage)` walks there once, whoever asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from smtpcheck import core
+from smtpcheck.core import Direction, Event, Kind, Mode, Stage, Step, Subject
+from smtpcheck.credentials import Secret, gate
+from smtpcheck.failures import Broken, CouldNotAsk, broken
+from smtpcheck.net import Door, Stream
+from smtpcheck.wire import ProtocolError, sasl, smtp, tls, x509
+from smtpcheck.wire.smtp import Reply
+
+# More than any healthy login needs; a server that asks on and on is cut off.
+MAX_CHALLENGES = 8
+QUIT_LIMIT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds that a peer has for one stage; running out is the peer's doing and a fact.
+
+    RFC 5321 section 4.5.3.2 would wait five minutes; a person does not, and these see every healthy server:
+    greet-pauses of 8 s are common, Linux repeats a lost SYN after 1, 3 and 7 s.
+    """
+
+    connect: float = 10.0
+    quiet: float = 4.0
+    """Without a greeting until then, the other TLS mode is tried beside."""
+    greeting: float = 15.0
+    reply: float = 10.0
+    tls: float = 10.0
+    auth: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to say in a conversation."""
+
+    ehlo: str = ""
+    """The name for EHLO; empty: our own address as a literal (RFC 5321 section 4.1.4)."""
+    user: str = ""
+    secret: Secret | None = None
+    mechanism: str = ""
+    offered_order: tuple[str, ...] = tuple(sasl.MECHANISMS)
+    allow: tuple[str, ...] = ()
+    sender: str = ""
+    recipient: str = ""
+    tls_required: bool = True
+
+
+@dataclass(slots=True)
+class Login:
+    """The login as it went; the reply is the server's own words, masked."""
+
+    offered: tuple[str, ...] = ()
+    offered_in_clear: tuple[str, ...] = ()
+    mechanism: str = ""
+    attempts: int = 0
+    reply: Reply | None = None
+
+
+@dataclass(slots=True)
+class Heard:
+    """What was learnt so far, also by a walk that broke."""
+
+    greeting: Reply | None = None
+    greeted_after: float = 0.0
+    """Seconds from the connection to the greeting."""
+    ehlo: Reply | None = None
+    capabilities: smtp.Capabilities | None = None
+    starttls: Reply | None = None
+    plain: bool = False
+    """No TLS was offered and none was required."""
+    session: tls.TlsSession | None = None
+    verdict: x509.Verdict | None = None
+    verified_at: datetime | None = None
+    secure_ehlo: Reply | None = None
+    secure_capabilities: smtp.Capabilities | None = None
+    login: Login = field(default_factory=Login)
+    mail: Reply | None = None
+    rcpt: Reply | None = None
+    told_to_go: bool = False
+    """A 421 was said: nothing more is tried here."""
+
+
+Leg = tuple[Stage, Callable[[], Awaitable[None]]]
+
+
+class Dialogue:
+    """One connection to one endpoint, walked on demand."""
+
+    def __init__(
+        self, subject: Subject, door: Door, wish: Wish, roots: x509.Roots, limits: Limits | None = None
+    ) -> None:
+        self.subject = subject
+        self.heard = Heard()
+        self.current = Stage.CONNECT
+        self.started = datetime.now(UTC)
+        self._door = door
+        self._wish = wish
+        self._roots = roots
+        self._limits = limits or Limits()
+        self._mask = sasl.Mask(wish.user, wish.secret)
+        self._origin = time.perf_counter()
+        self._legs = self._path()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._steps: list[Step] = []
+        self._events: list[Event] = []
+        self._reader = smtp.ReplyReader()
+        self._stream: Stream | None = None
+        self._engine: tls.Engine | None = None
+        self._early = b""
+        self._slot = False
+        self._usable = False
+        self._quiet = asyncio.Event()
+        self._abandoned = asyncio.Event()
+
+    def _path(self) -> tuple[Leg, ...]:
+        start: Leg = (Stage.CONNECT, self._connect)
+        greeting: Leg = (Stage.GREETING, self._greeting)
+        ehlo: Leg = (Stage.EHLO, self._ehlo)
+        secure: tuple[Leg, ...] = ((Stage.TLS, self._tls), (Stage.CERTIFICATE, self._certificate))
+        rest: tuple[Leg, ...] = ((Stage.AUTH, self._auth), (Stage.MAIL, self._mail), (Stage.RCPT, self._rcpt))
+        match self.subject.mode:
+            case Mode.IMPLICIT:
+                return (start, *secure, greeting, (Stage.EHLO, self._secure_ehlo), *rest)
+            case Mode.PLAIN:
+                return (start, greeting, ehlo, *rest)
+        upgrade: Leg = (Stage.STARTTLS, self._starttls)
+        return (start, greeting, ehlo, upgrade, *secure, (Stage.EHLO, self._secure_ehlo), *rest)
+
+    # What probes call
+
+    async def reach(self, stage: Stage, *, first: bool = False) -> Heard:
+        """Walk to `stage` (its last occurrence on the path, or its first) and say what was heard.
+
+        Raises Broken where that or an earlier stage broke, CouldNotAsk where our side stopped it.
+        """
+        places = [index for index, (leg, _) in enumerate(self._legs) if leg is stage]
+        if not places:
+            return self.heard
+        await asyncio.shield(self._task(places[0] if first else places[-1]))
+        return self.heard
+
+    async def silent(self) -> bool:
+        """Wait until the greeting is there or overdue; True where nothing at all was said in the quiet time."""
+        place = next(index for index, (leg, _) in enumerate(self._legs) if leg is Stage.GREETING)
+        quiet = asyncio.create_task(self._quiet.wait())
+        await asyncio.wait({self._task(place), quiet}, return_when=asyncio.FIRST_COMPLETED)
+        quiet.cancel()
+        return self._quiet.is_set() and self.heard.greeting is None
+
+    def abandon(self) -> None:
+        """Wait no longer for a greeting: the other TLS mode was answered."""
+        self._abandoned.set()
+
+    @property
+    def closed(self) -> bool:
+        """Said goodbye, or never connected."""
+        return self._stream is None and not self._slot
+
+    @property
+    def told_all(self) -> bool:
+        """It broke: nothing more can be learnt on this connection."""
+        return any(step.broke for step in self._steps)
+
+    async def close(self, limit: float = QUIT_LIMIT) -> None:
+        """QUIT where the line is usable, then close; never raises for what the peer does."""
+        tasks = [task for task in self._tasks.values() if not task.done()]
+        self._usable = self._usable and not tasks
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if self._stream and self._usable:
+            await self._quit(limit)
+        if self._stream:
+            self._stream.close()
+            self._stream = None
+        if self._slot:
+            self._slot = False
+            self._door.slot(self.subject.name).release()
+
+    @property
+    def record(self) -> core.Conversation:
+        """Everything said so far."""
+        return core.Conversation(
+            subject=self.subject, started=self.started, steps=tuple(self._steps), events=tuple(self._events)
+        )
+
+    # Walking
+
+    def _task(self, index: int) -> asyncio.Task[None]:
+        task = self._tasks.get(index)
+        if task is None:
+            task = self._tasks[index] = asyncio.create_task(self._walk(index))
+        return task
+
+    async def _walk(self, index: int) -> None:
+        if index:
+            await asyncio.shield(self._task(index - 1))
+        stage, leg = self._legs[index]
+        self.current = stage
+        started, broke = self._now(), None
+        try:
+            await leg()
+        except (Broken, CouldNotAsk) as error:
+            broke = error.kind
+            raise
+        except OSError as error:
+            said = broken(stage, error)
+            broke = said.kind
+            self._usable = False
+            raise said from error
+        except asyncio.CancelledError:
+            broke = Kind.DEADLINE
+            raise
+        finally:
+            self._steps.append(Step(stage, started, self._now() - started, broke))
+
+    async def _connect(self) -> None:
+        if not self.subject.address:
+            raise Broken(Stage.DNS, Kind.NODATA, "no address to connect to")
+        await self._door.slot(self.subject.name).acquire()
+        self._slot = True
+        self.started, self._origin = datetime.now(UTC), time.perf_counter()
+        self._stream = await self._door.connect(
+            self.subject.name, self.subject.address, self.subject.port, self._limits.connect
+        )
+        self._note(Direction.NOTE, f"connected to {self.subject}".encode())
+
+    async def _greeting(self) -> None:
+        connected = self._now()
+        timer = asyncio.get_running_loop().call_later(self._limits.quiet, self._grow_quiet)
+        reply = asyncio.create_task(self._reply(self._limits.greeting))
+        given_up = asyncio.create_task(self._abandoned.wait())
+        try:
+            await asyncio.wait({reply, given_up}, return_when=asyncio.FIRST_COMPLETED)
+            if not reply.done():
+                raise Broken(Stage.GREETING, Kind.TIMEOUT, f"nothing was said in {self._now() - connected:.1f} s")
+            self.heard.greeting = await reply
+        finally:
+            timer.cancel()
+            given_up.cancel()
+            reply.cancel()
+        self.heard.greeted_after = self._now() - connected
+        self._expect(self.heard.greeting, 220)
+        self._usable = True
+
+    def _grow_quiet(self) -> None:
+        if not self._reader.begun:
+            self._quiet.set()
+
+    async def _ehlo(self) -> None:
+        self.heard.ehlo = reply = await self._command(b"EHLO " + self._name())
+        self._expect(reply, 250)
+        self.heard.capabilities = smtp.parse_capabilities(reply)
+
+    async def _secure_ehlo(self) -> None:
+        if self.heard.plain:
+            return
+        self.heard.secure_ehlo = reply = await self._command(b"EHLO " + self._name())
+        self._expect(reply, 250)
+        self.heard.secure_capabilities = smtp.parse_capabilities(reply)
+
+    async def _starttls(self) -> None:
+        assert self.heard.capabilities is not None
+        if "STARTTLS" not in self.heard.capabilities.keywords:
+            if not self._wish.tls_required or "plaintext-auth" in self._wish.allow:
+                self.heard.plain = True
+                return
+            raise Broken(Stage.STARTTLS, Kind.NOT_OFFERED, "EHLO does not list STARTTLS")
+        self.heard.starttls = reply = await self._command(b"STARTTLS")
+        self._expect(reply, 220)
+        if self._reader.rest:
+            # CVE-2011-0411 and its kin: read on in plain text, it would count as said under TLS
+            raise Broken(Stage.STARTTLS, Kind.INJECTED, "bytes after the 220", self._mask(self._reader.rest[:512]))
+
+    async def _tls(self) -> None:
+        if self.heard.plain:
+            return
+        assert self._stream is not None
+        self._usable = False
+        engine = tls.Engine(self.subject.name)
+        try:
+            async with asyncio.timeout(self._limits.tls):
+                await self._shake_hands(engine)
+        except tls.TlsError as error:
+            raise Broken(Stage.TLS, error.kind, error.detail, self._mask(error.raw)) from error
+        self._engine, self._usable = engine, self.subject.mode is not Mode.IMPLICIT
+        self._early = engine.decrypt(b"")
+        self.heard.session = session = engine.session
+        self._note(Direction.NOTE, f"TLS: {session.version}, {session.cipher}".encode())
+
+    async def _shake_hands(self, engine: tls.Engine) -> None:
+        assert self._stream is not None
+        await self._stream.write(engine.handshake())
+        while not engine.done:
+            data = await self._stream.read()
+            if not data:
+                raise engine.handshake_eof()
+            answer = engine.handshake(data)
+            if answer:
+                await self._stream.write(answer)
+
+    async def _certificate(self) -> None:
+        if self.heard.session is None:
+            return
+        self.heard.verified_at = datetime.now(UTC)
+        self.heard.verdict = verdict = x509.verify(
+            self.heard.session.chain, self.subject.name, self._roots, self.heard.verified_at
+        )
+        self._note(Direction.NOTE, b"certificate: " + (b"verified" if verdict.verified else b"not verified"))
+
+    # AUTH, MAIL, RCPT
+
+    async def _auth(self) -> None:
+        wish, login = self._wish, self.heard.login
+        if wish.secret is None:
+            return
+        verdict = self.heard.verdict
+        held = gate(
+            encrypted=self.heard.session is not None,
+            verified=verdict is not None and verdict.verified,
+            allow=wish.allow,
+        )
+        if held is Kind.UNVERIFIED:
+            raise Broken(Stage.CERTIFICATE, held, "the certificate did not verify, so no secret was sent")
+        if held:
+            raise CouldNotAsk(Stage.AUTH, held, "no TLS, so no secret was sent")
+        login.mechanism = self._choose()
+        exchange = sasl.MECHANISMS[login.mechanism](wish.user, wish.secret)
+        await self._log_in(exchange)
+
+    def _choose(self) -> str:
+        login, wish = self.heard.login, self._wish
+        before, now = self.heard.capabilities, self.heard.secure_capabilities or self.heard.capabilities
+        login.offered_in_clear = before.mechanisms if before and self.heard.session else ()
+        login.offered = now.mechanisms if now else ()
+        wanted = (wish.mechanism,) if wish.mechanism else wish.offered_order
+        chosen = next((m for m in wanted if m in login.offered and m in sasl.MECHANISMS), "")
+        if not chosen:
+            raise Broken(Stage.AUTH, Kind.NOT_OFFERED, "no mechanism in common")
+        return chosen
+
+    async def _log_in(self, exchange: sasl.Exchange) -> None:
+        login = self.heard.login
+        login.attempts += 1
+        first = exchange.initial()
+        command = b"AUTH " + login.mechanism.encode()
+        line = sasl.Line(command + b" " + first.raw, command + b" " + first.shown) if first else command
+        reply = await self._command(line, self._limits.auth)
+        for _ in range(MAX_CHALLENGES):
+            if reply.code != 334:
+                break
+            login.reply = reply
+            try:
+                answer = exchange.answer(sasl.decode_challenge(reply.lines[0]))
+            except ProtocolError as error:
+                await self._command(b"*")
+                raise Broken(Stage.AUTH, Kind.GARBAGE, str(error), reply.raw) from error
+            reply = await self._command(answer, self._limits.auth)
+        login.reply = reply
+        self._expect(reply, 235)
+
+    async def _mail(self) -> None:
+        self.heard.mail = reply = await self._command(b"MAIL FROM:<%s>" % self._wish.sender.encode())
+        self._expect(reply, 250)
+
+    async def _rcpt(self) -> None:
+        self.heard.rcpt = reply = await self._command(b"RCPT TO:<%s>" % self._wish.recipient.encode())
+        if not self.heard.told_to_go:
+            await self._command(b"RSET")
+        self._expect(reply, 250, 251)
+
+    # Lines
+
+    def _name(self) -> bytes:
+        assert self._stream is not None
+        return (self._wish.ehlo or self._stream.literal).encode("idna" if self._wish.ehlo else "ascii")
+
+    async def _command(self, line: bytes | sasl.Line, limit: float | None = None) -> Reply:
+        secret = isinstance(line, sasl.Line)
+        raw, shown = (line.raw, line.shown) if isinstance(line, sasl.Line) else (line, line)
+        if b"\r" in raw or b"\n" in raw:
+            raise CouldNotAsk(self.current, Kind.LOCAL, "a line end inside a command")
+        self._note(Direction.OUT, shown, masked=secret)
+        await self._send(raw + b"\r\n")
+        return await self._reply(limit or self._limits.reply)
+
+    async def _send(self, data: bytes) -> None:
+        assert self._stream is not None
+        async with asyncio.timeout(self._limits.reply):
+            await self._stream.write(self._engine.encrypt(data) if self._engine else data)
+
+    async def _reply(self, limit: float) -> Reply:
+        try:
+            async with asyncio.timeout(limit):
+                reply = await self._read_reply()
+        except TimeoutError as error:
+            raise self._unfinished(Kind.TIMEOUT, f"no answer in {limit:g} s") from error
+        except ProtocolError as error:
+            raise self._unfinished(Kind.GARBAGE, str(error)) from error
+        except tls.TlsError as error:
+            self._usable = False
+            raise Broken(self.current, error.kind, error.detail, self._mask(error.raw)) from error
+        reply = replace(reply, lines=tuple(self._mask(line) for line in reply.lines))
+        for index, text in enumerate(reply.lines):
+            last = index == len(reply.lines) - 1
+            self._note(Direction.IN, b"%d%s%s" % (reply.code, b" " if last else b"-", text))
+        self.heard.told_to_go = self.heard.told_to_go or reply.code == 421
+        return reply
+
+    async def _read_reply(self) -> Reply:
+        reply = self._reader.feed(b"")
+        while reply is None:
+            data = await self._receive()
+            if not data:
+                raise self._unfinished(Kind.CLOSED, "the connection was closed instead of a reply")
+            reply = self._reader.feed(data)
+        return reply
+
+    def _unfinished(self, kind: Kind, detail: str) -> Broken:
+        self._usable = False
+        partial = self._mask(self._reader.partial)
+        if partial:
+            self._note(Direction.IN, partial)
+        if not self._reader.plausible:
+            kind = Kind.GARBAGE
+        return Broken(self.current, kind, detail, partial)
+
+    async def _receive(self) -> bytes:
+        assert self._stream is not None
+        if self._early:
+            early, self._early = self._early, b""
+            return early
+        while data := await self._stream.read():
+            if self._engine is None:
+                return data
+            plain = self._engine.decrypt(data)
+            if plain or self._engine.closed:
+                return plain
+        return b""
+
+    def _expect(self, reply: Reply, *codes: int) -> None:
+        if reply.code not in codes:
+            self._usable = self._usable and not self.heard.told_to_go
+            raise Broken(self.current, Kind.REJECTED, f"{reply.code}, not {codes[0]}", reply.raw)
+
+    async def _quit(self, limit: float) -> None:
+        self.current = Stage.QUIT
+        started, broke = self._now(), None
+        try:
+            async with asyncio.timeout(limit):
+                await self._command(b"QUIT", limit)
+        except (Broken, CouldNotAsk) as error:
+            broke = error.kind
+        except OSError as error:
+            broke = broken(Stage.QUIT, error).kind
+        self._steps.append(Step(Stage.QUIT, started, self._now() - started, broke))
+
+    def _now(self) -> float:
+        return time.perf_counter() - self._origin
+
+    def _note(self, direction: Direction, raw: bytes, *, masked: bool = False) -> None:
+        self._events.append(Event(self._now(), direction, self.current, raw[: smtp.MAX_LINE], masked))

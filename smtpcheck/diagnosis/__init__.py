@@ -1,0 +1,159 @@
+"""What is the one root cause? All results read together: what broke first, what it blocks, what else looks the same.
+
+Pure: a saved report is diagnosed again, on another machine, with better rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from smtpcheck import route
+from smtpcheck.core import (
+    PATHS,
+    Alternative,
+    Confidence,
+    Diagnosis,
+    Finding,
+    Mode,
+    Result,
+    Severity,
+    Stage,
+    Subject,
+    Target,
+    TargetKind,
+)
+from smtpcheck.diagnosis.causes import CAUSES, Case, Cause
+from smtpcheck.diagnosis.evidence import evidence
+from smtpcheck.probes import named
+
+# Within a stage, the finding that makes the others irrelevant comes first: a certificate for another name
+# need not be completed, and an incomplete chain need not be renewed.
+_WEIGHT = (
+    "chain-wrong-host",
+    "chain-wildcard-depth",
+    "chain-self-signed",
+    "chain-issuer-unknown",
+    "chain-untrusted-root",
+    "chain-cn-only",
+    "chain-expired",
+    "chain-not-yet-valid",
+    "chain-issuer-expired",
+    "chain-issuer-not-yet-valid",
+)
+_AFTER_CERTIFICATE = frozenset({Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DELIVERY})
+
+
+def judge(target: Target, results: Sequence[Result[Any]]) -> tuple[Result[Any], ...]:
+    """The results with their findings made anew from the facts.
+
+    Only the primary endpoint's faults are faults of the account: those of others become notes.
+    """
+    judged = tuple(_judged(result) for result in results)
+    subject = route.chosen(target, judged)
+    return tuple(_demoted(result, target, subject) for result in judged)
+
+
+def _judged(result: Result[Any]) -> Result[Any]:
+    probe = named(result.probe)
+    if probe is None or result.facts is None:
+        return result
+    return replace(result, findings=probe.judged(result.subject, result.facts))
+
+
+def _demoted(result: Result[Any], target: Target, primary: Subject | None) -> Result[Any]:
+    def milder(finding: Finding) -> Finding:
+        if finding.severity is not Severity.FAIL:
+            return finding
+        # Senders to an MX encrypt without verifying (RFC 7435), so its certificate stops no mail.
+        if target.kind is TargetKind.MX and finding.stage is Stage.CERTIFICATE:
+            return replace(finding, severity=Severity.WARN)
+        aside = result.subject.address and result.subject != primary
+        elsewhere = result.probe == "address" and primary is not None and result.subject.name != primary.name
+        return replace(finding, severity=Severity.NOTE) if aside or elsewhere else finding
+
+    return replace(result, findings=tuple(map(milder, result.findings)))
+
+
+def diagnose(target: Target, results: Sequence[Result[Any]]) -> tuple[Diagnosis, ...]:
+    """The causes in the order of repair; empty when nothing that was asked about is broken."""
+    subject = route.chosen(target, results)
+    on_path = list(_breaks(target, subject, results))
+    clock = [(r, f) for r in results for f in r.findings if f.stage is Stage.CLOCK and f.severity is Severity.FAIL]
+    cases = (Case(target, tuple(results), result, finding, subject) for result, finding in on_path[:1] + clock[:1])
+    return tuple(_once([_name(case) for case in cases]))
+
+
+def _once(diagnoses: Sequence[Diagnosis]) -> Iterator[Diagnosis]:
+    """A clock that explains the break is named once, by the break, whose blocked stages it keeps."""
+    seen: set[str] = set()
+    for diagnosis in diagnoses:
+        if diagnosis.code not in seen:
+            seen.add(diagnosis.code)
+            yield diagnosis
+
+
+def _breaks(
+    target: Target, subject: Subject | None, results: Sequence[Result[Any]]
+) -> Iterator[tuple[Result[Any], Finding]]:
+    """The FAIL findings on the asked part of the way, first stage first, heaviest first within a stage."""
+    path = (Stage.CONFIG, *PATHS[subject.mode if subject else Mode.STARTTLS])
+    until = route.asked(target)
+    found = [
+        (result, finding)
+        for result in results
+        for finding in result.findings
+        if finding.severity is Severity.FAIL and finding.stage in path and finding.stage in until
+        if not result.subject.address or result.subject == subject
+        if result.probe != "mode"
+    ]
+    order = {code: place for place, code in enumerate(_WEIGHT)}
+    yield from sorted(found, key=lambda pair: (path.index(pair[1].stage), order.get(pair[1].code, len(order))))
+
+
+def _name(case: Case) -> Diagnosis:
+    """The cause where it is certain, else the symptom with what it may be."""
+    causes = CAUSES.get(case.finding.code, ())
+    answers = [(cause, cause.holds(case)) for cause in causes]
+    for cause, holds in answers:
+        if holds is None:
+            break
+        if holds:
+            return _diagnosis(case, cause, Confidence.CERTAIN)
+    possible = [(cause, holds) for cause, holds in answers if holds is not False]
+    if not possible:
+        return _diagnosis(case, Cause(case.finding.code, lambda _: True), Confidence.CERTAIN)
+    possible.sort(key=lambda pair: pair[1] is not True)
+    alternatives = tuple(
+        Alternative(cause.code, Confidence.LIKELY if holds else Confidence.AMBIGUOUS) for cause, holds in possible
+    )
+    symptom = Cause(case.finding.code, lambda _: True)
+    return _diagnosis(case, symptom, Confidence.AMBIGUOUS, alternatives)
+
+
+def _diagnosis(
+    case: Case, cause: Cause, confidence: Confidence, alternatives: tuple[Alternative, ...] = ()
+) -> Diagnosis:
+    return Diagnosis(
+        stage=cause.stage or case.finding.stage,
+        code=cause.code,
+        subject=case.finding.subject,
+        confidence=confidence,
+        alternatives=alternatives,
+        evidence=evidence(case, cause),
+        blocked=_blocked(case),
+        seen={**case.finding.seen, **cause.seen(case)},
+    )
+
+
+def _blocked(case: Case) -> tuple[Stage, ...]:
+    """The asked stages that could not be reached because of this."""
+    stage = case.finding.stage
+    path = PATHS[case.primary.mode if case.primary else Mode.STARTTLS]
+    if stage is Stage.CLOCK or stage not in path:
+        return ()
+    later = path[path.index(stage) + 1 :]
+    # the certificate stops nothing but the login and what stands on it
+    reached = (s for s in later if stage is not Stage.CERTIFICATE or s in _AFTER_CERTIFICATE)
+    return tuple(s for s in reached if s in route.asked(case.target))

@@ -1,0 +1,196 @@
+"""What may be behind a symptom? For each finding its possible causes, in the order in which they are decided.
+
+Each answers True, False or None (unknown) from the results; a cause is certain only when it is True and every one
+above it is False. Adding a cause is a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from smtpcheck.core import Finding, Mode, Result, Scalar, Stage, Subject, Target
+from smtpcheck.diagnosis import replies
+from smtpcheck.probes.chain import ChainFacts
+from smtpcheck.probes.clock import ClockFacts
+from smtpcheck.probes.issuer import IssuerFacts
+from smtpcheck.route import ModeFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One finding with everything else that is known."""
+
+    target: Target
+    results: tuple[Result[Any], ...]
+    result: Result[Any]
+    finding: Finding
+    primary: Subject | None = None
+    """The endpoint that the verdict is about."""
+
+    def facts(self, probe: str, *, here: bool = True) -> Any:
+        """The facts of another probe about the same subject (or about any), None where there are none."""
+        mine = (r for r in self.results if r.probe == probe and (not here or r.subject == self.result.subject))
+        return next((r.facts for r in mine if r.facts is not None), None)
+
+    def finding_of(self, probe: str) -> Finding | None:
+        """The first finding of another probe."""
+        return next((f for r in self.results if r.probe == probe for f in r.findings), None)
+
+
+Holds = Callable[[Case], bool | None]
+
+
+def _nothing(case: Case) -> Mapping[str, Scalar]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A cause, the test for it, its own stage where that is another one, and the values its text needs besides."""
+
+    code: str
+    holds: Holds
+    stage: Stage | None = None
+    seen: Callable[[Case], Mapping[str, Scalar]] = field(default=_nothing)
+
+
+# Tests
+
+
+def always(case: Case) -> bool | None:
+    """The finding is the cause."""
+    return True
+
+
+def unknown(case: Case) -> bool | None:
+    """Can't be told from here."""
+    return None
+
+
+def issuer_completes(case: Case) -> bool | None:
+    """The chain verifies with the issuer fetched from where the leaf says."""
+    facts = case.facts("issuer")
+    return facts.completes if isinstance(facts, IssuerFacts) else None
+
+
+def issuer_does_not_complete(case: Case) -> bool | None:
+    """The issuer was fetched and its root is not in the store either."""
+    completes = issuer_completes(case)
+    return None if completes is None else not completes
+
+
+def clock_ahead(case: Case) -> bool | None:
+    """The local clock is ahead by enough that every certificate shown as expired is valid in truth."""
+    return _clock_explains(case, ahead=True)
+
+
+def clock_behind(case: Case) -> bool | None:
+    """The same for certificates that seem not yet valid."""
+    return _clock_explains(case, ahead=False)
+
+
+def _clock_explains(case: Case, *, ahead: bool) -> bool | None:
+    facts = case.facts("chain")
+    clock = case.facts("clock", here=False)
+    if not isinstance(facts, ChainFacts) or not isinstance(clock, ClockFacts):
+        return None
+    if (clock.offset < 0) is not ahead or abs(clock.offset) <= clock.uncertainty:
+        return False
+    now = facts.at + timedelta(seconds=clock.offset)
+    return all(c.not_before <= now <= c.not_after for c in facts.certificates)
+
+
+def other_mode(found: Mode) -> Holds:
+    """The port was found to speak that mode."""
+
+    def holds(case: Case) -> bool | None:
+        facts = case.facts("mode")
+        return facts.found is found if isinstance(facts, ModeFacts) else None
+
+    return holds
+
+
+def speaks(*protocols: str) -> Holds:
+    """The bytes that came belong to that protocol."""
+    return lambda case: case.finding.seen.get("speaks") in protocols
+
+
+def address_literal(case: Case) -> bool | None:
+    """The name asked for is an IP address."""
+    return case.finding.seen.get("address") is True
+
+
+def replied(cause: str) -> Holds:
+    """The table of replies names that cause for what the server said."""
+    return lambda case: replies.cause_of(case.finding, case.target) == cause
+
+
+def _clock(case: Case) -> Mapping[str, Scalar]:
+    finding = case.finding_of("clock")
+    return dict(finding.seen) if finding else {}
+
+
+_AHEAD = Cause("clock-ahead", clock_ahead, Stage.CLOCK, _clock)
+_BEHIND = Cause("clock-behind", clock_behind, Stage.CLOCK, _clock)
+
+CAUSES: Mapping[str, tuple[Cause, ...]] = {
+    "address-nxdomain": (Cause("dns-nxdomain", always),),
+    "address-nodata": (Cause("dns-nodata-host", always),),
+    "address-servfail": (Cause("dns-servfail", always),),
+    "address-resolver-down": (Cause("dns-resolver-down", always),),
+    "address-resolver-silent": (Cause("dns-resolver-timeout-slow", always),),
+    "address-truncated": (Cause("dns-truncated-tcp-blocked", always),),
+    "mx-null": (Cause("mx-null", always),),
+    "mx-nxdomain": (Cause("mx-domain-nxdomain", always),),
+    "mx-absent": (Cause("mx-none-no-a", always),),
+    "mx-servfail": (Cause("dns-servfail", always),),
+    "mx-resolver-down": (Cause("dns-resolver-down", always),),
+    "mx-resolver-silent": (Cause("dns-resolver-timeout-slow", always),),
+    "mx-truncated": (Cause("dns-truncated-tcp-blocked", always),),
+    "port-refused": (Cause("conn-refused", always),),
+    "port-timeout": (Cause("conn-timeout-drop", always),),
+    "greeting-silent": (
+        Cause("plain-on-implicit-tls-port", other_mode(Mode.IMPLICIT)),
+        Cause("greeting-never", lambda case: case.facts("mode") is not None),
+    ),
+    "greeting-not-smtp": (
+        Cause("plain-on-implicit-tls-port", speaks("tls")),
+        Cause("banner-not-smtp", speaks("http", "ssh", "imap", "pop3", "vnc")),
+    ),
+    "greeting-rejected": tuple(Cause(code, replied(code)) for code in replies.causes(Stage.GREETING)),
+    "tls-not-offered": (Cause("starttls-not-offered", always),),
+    "tls-refused": (Cause("starttls-broken", always),),
+    "tls-injected": (Cause("starttls-injection-response", always),),
+    "tls-plaintext": (
+        Cause("tls-implicit-on-starttls-port", lambda case: case.finding.seen.get("speaks") == "smtp"),
+        Cause("banner-not-smtp", speaks("http", "ssh", "imap", "pop3", "vnc")),
+    ),
+    "tls-silent": (Cause("tls-handshake-hang", always),),
+    "tls-old-version": (Cause("tls-server-too-old", always),),
+    "chain-wrong-host": (
+        Cause("cert-host-is-ip", address_literal),
+        Cause("cert-hostname-mismatch", always),
+    ),
+    "chain-wildcard-depth": (Cause("cert-hostname-mismatch", always),),
+    "chain-cn-only": (Cause("cert-cn-only", always),),
+    "chain-self-signed": (Cause("cert-self-signed", always),),
+    "chain-untrusted-root": (Cause("cert-private-ca", always),),
+    "chain-issuer-unknown": (
+        Cause("cert-chain-incomplete", issuer_completes),
+        Cause("cert-private-ca", issuer_does_not_complete),
+    ),
+    "chain-expired": (_AHEAD, Cause("cert-expired", always)),
+    "chain-issuer-expired": (_AHEAD, Cause("cert-intermediate-or-root-expired", always)),
+    "chain-not-yet-valid": (_BEHIND, Cause("cert-not-yet-valid", always)),
+    "chain-issuer-not-yet-valid": (_BEHIND, Cause("cert-not-yet-valid", always)),
+    "chain-weak-key": (Cause("cert-weak-key-or-sig", always),),
+    "chain-weak-signature": (Cause("cert-weak-key-or-sig", always),),
+    "auth-refused": tuple(Cause(code, replied(code)) for code in replies.causes(Stage.AUTH)),
+    "auth-no-common": (Cause("auth-mech-none-common", always),),
+    "clock-ahead": (Cause("clock-ahead", always),),
+    "clock-behind": (Cause("clock-behind", always),),
+    "clock-timezone": (Cause("clock-tz-as-utc", always),),
+}

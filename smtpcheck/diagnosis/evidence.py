@@ -1,0 +1,59 @@
+"""What proves it? The observation under a diagnosis, with who said it: the server, the resolver, the system or us."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from smtpcheck.core import Evidence, Finding, Result, Stage, Who
+from smtpcheck.wire.smtp import Reply
+
+if TYPE_CHECKING:
+    from smtpcheck.diagnosis.causes import Case, Cause
+
+_SAID = ("said", "text", "detail")
+
+
+def evidence(case: Case, cause: Cause) -> tuple[Evidence, ...]:
+    """The finding itself, then the other probes' results that decided for this cause."""
+    own = _of(case.result, case.finding)
+    deciding = {
+        Stage.CERTIFICATE: ("issuer",),
+        Stage.TLS: ("mode",),
+        Stage.GREETING: ("mode",),
+    }.get(case.finding.stage, ())
+    others = [
+        _of(result, finding)
+        for result in case.results
+        for finding in result.findings
+        if (result.probe in deciding and result.subject == case.result.subject)
+        or (cause.stage is Stage.CLOCK and result.probe == "clock")
+    ]
+    return (own, *others)
+
+
+def _of(result: Result[Any], finding: Finding) -> Evidence:
+    raw = _raw(result, finding)
+    at = result.started + timedelta(seconds=result.elapsed)
+    return Evidence(_who(result, finding, raw), at, finding.stage, raw, finding.code)
+
+
+def _raw(result: Result[Any], finding: Finding) -> bytes:
+    facts = result.facts
+    replies = (getattr(facts, name, None) for name in ("reply", "rcpt", "mail", "starttls", "secure_ehlo", "greeting"))
+    refused = next((r for r in replies if isinstance(r, Reply) and r.code >= 400), None)
+    if refused and "code" in finding.seen:
+        return refused.raw
+    raw = getattr(facts, "raw", b"")
+    if raw:
+        return bytes(raw)
+    return next((str(finding.seen[name]).encode() for name in _SAID if finding.seen.get(name)), b"")
+
+
+def _who(result: Result[Any], finding: Finding, raw: bytes) -> Who:
+    if finding.stage is Stage.DNS:
+        return Who.RESOLVER
+    if finding.stage is Stage.CONNECT:
+        return Who.OS
+    spoken = "code" in finding.seen or getattr(result.facts, "raw", b"") == raw != b""
+    return Who.SERVER if spoken else Who.SMTPCHECK

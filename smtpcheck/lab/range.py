@@ -1,0 +1,241 @@
+"""How do I start a fault and aim at it? The practice range: servers, names, time and certificates of a fault."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import secrets
+import shutil
+import ssl
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeVar
+
+from smtpcheck.core import Mode
+from smtpcheck.lab.dnsd import NameServer
+from smtpcheck.lab.faults import Fault, Resolver, Server, Where, fault, rows
+from smtpcheck.lab.issuerd import Issuer
+from smtpcheck.lab.listeners import LOOPBACK, Closed, Dropping
+from smtpcheck.lab.ntpd import TimeServer
+from smtpcheck.lab.pki import Authority
+from smtpcheck.lab.scripted import ScriptedServer
+from smtpcheck.lab.smtpd import GoodServer
+
+_DOMAIN = "lab.test"
+_START_SECONDS = 10.0
+
+
+class _Service(Protocol):
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+S = TypeVar("S", bound=_Service)
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """A fault that runs, and how to aim at it."""
+
+    fault: str
+    target: str
+    """What a user would type: me@DOMAIN or mx:DOMAIN; DOMAIN is found through the lab's resolver."""
+    host: str
+    port: int
+    mode: Mode
+    """How the user expects TLS to start."""
+    options: dict[str, Any]
+    """Keyword options of core.Target."""
+    password: str = field(repr=False)
+    """The practice account's; the user is the target. Holds octets that base64 and URLs trip over."""
+    smtp: GoodServer | ScriptedServer | None
+    resolver: NameServer | None
+    clock: TimeServer
+    issuer: Issuer | None
+
+
+class Lab:
+    """The practice range, an asynchronous context manager. Faults live side by side, each under its own domain."""
+
+    faults: Mapping[str, str] = {name: row["about"] for name, row in rows().items()}
+
+    def __init__(self) -> None:
+        self._services: list[_Service] = []
+        self._labels: set[str] = set()
+        self._authorities: dict[str, tuple[Authority, Issuer | None, Path]] = {}
+        self._shared: NameServer | None = None
+        self._honest: TimeServer | None = None
+        self._folder: Path | None = None
+
+    async def __aenter__(self) -> Self:
+        self._folder = Path(tempfile.mkdtemp(prefix="smtpcheck-lab-"))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stop all servers, newest first, and remove the folder."""
+        while self._services:
+            await self._services.pop().stop()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    async def start(self, fault_name: str = "healthy", /, **overrides: Any) -> Practice:
+        """Start what a fault needs; `overrides` replace fields of its row, `password` the account's password.
+
+        The same fault again lives under a domain of its own. Raises KeyError for an unknown fault, TypeError and
+        ValueError for an override that does not fit, OSError when this machine does not let us.
+        """
+        password = overrides.pop("password", "") or f'practice/+="{secrets.token_hex(6)}'
+        row = fault(fault_name, **overrides)
+        domain = f"{self._label(row.name)}.{_DOMAIN}"
+        host = domain if row.target == "mx" and not row.mx else f"smtp.{domain}"
+        authority, issuer, ca_file = await self._authority(row.issuer)
+        context = authority.issue(row.cert, host).server_context()
+        accounts = {f"me@{domain}": password} if row.target == "account" else {}
+        server = await self._started(_server(row, host, context, accounts))
+        resolver = await self._resolver(row)
+        if isinstance(resolver, NameServer):
+            _publish(resolver, row, domain, host, server.port)
+        clock = await self._clock(row)
+        options: dict[str, Any] = {
+            "dns": f"{LOOPBACK}:{resolver.port}",
+            "ntp": f"{LOOPBACK}:{clock.port}",
+            "ca_file": str(ca_file),
+        }
+        if row.speaks is not None:
+            options["mode"] = row.mode
+        if row.target == "mx" and row.server is not Server.NONE:
+            options["connect_to"] = (f"{host}:25:{LOOPBACK}:{server.port}",)
+        return Practice(
+            fault=row.name,
+            target=f"mx:{domain}" if row.target == "mx" else f"me@{domain}",
+            host=host,
+            port=server.port,
+            mode=row.mode,
+            options=options,
+            password=password,
+            smtp=server if isinstance(server, GoodServer | ScriptedServer) else None,
+            resolver=resolver if isinstance(resolver, NameServer) else None,
+            clock=clock,
+            issuer=issuer,
+        )
+
+    def _label(self, name: str) -> str:
+        label, count = name, 1
+        while label in self._labels:
+            count += 1
+            label = f"{name}-{count}"
+        self._labels.add(label)
+        return label
+
+    async def _started(self, service: S) -> S:
+        if self._folder is None:
+            raise RuntimeError("the lab is not open: use `async with Lab() as lab`")
+        await service.start()
+        self._services.append(service)
+        return service
+
+    async def _authority(self, issuer_word: str) -> tuple[Authority, Issuer | None, Path]:
+        """One authority for each kind of issuer, because the URL is inside the certificates."""
+        if issuer_word not in self._authorities:
+            issuer = None
+            if issuer_word:
+                issuer = await self._started(Issuer(fault="" if issuer_word == "served" else issuer_word))
+            authority = Authority(issuer_url=issuer.url if issuer else "")
+            if issuer:
+                issuer.der = authority.intermediate_der
+            if self._folder is None:
+                raise RuntimeError("the lab is not open: use `async with Lab() as lab`")
+            ca_file = self._folder / f"root-{len(self._authorities)}.pem"
+            ca_file.write_bytes(authority.root_pem)
+            self._authorities[issuer_word] = (authority, issuer, ca_file)
+        return self._authorities[issuer_word]
+
+    async def _resolver(self, row: Fault) -> NameServer | Closed:
+        match row.resolver:
+            case Resolver.DOWN:
+                return await self._started(Closed())
+            case Resolver.OWN | Resolver.UDP_ONLY:
+                return await self._started(NameServer(tcp=row.resolver is Resolver.OWN))
+        if self._shared is None:
+            self._shared = await self._started(NameServer())
+        return self._shared
+
+    async def _clock(self, row: Fault) -> TimeServer:
+        if row.ntp or row.offset:
+            return await self._started(TimeServer(offset=row.offset, fault=row.ntp))
+        if self._honest is None:
+            self._honest = await self._started(TimeServer())
+        return self._honest
+
+
+def _server(
+    row: Fault, host: str, context: ssl.SSLContext, accounts: Mapping[str, str]
+) -> GoodServer | ScriptedServer | Closed | Dropping:
+    match row.server:
+        case Server.GOOD:
+            return GoodServer(mode=row.speaks or row.mode, host=host, context=context, accounts=accounts)
+        case Server.SCRIPT:
+            return ScriptedServer(row.script, host=host, context=context, accounts=accounts)
+        case Server.DROPPED:
+            return Dropping()
+    return Closed()
+
+
+def _publish(resolver: NameServer, row: Fault, domain: str, host: str, port: int) -> None:
+    """Put a fault's names into the table: RFC 6186 and RFC 8314 section 5.1 for SRV."""
+    if row.target == "account":
+        service = "_submissions" if row.mode is Mode.IMPLICIT else "_submission"
+        resolver.add(f"{service}._tcp.{domain}", "SRV", f"0 1 {port} {host}.")
+    for name in (host, domain):
+        if row.address:
+            resolver.add(name, "A", row.address)
+    if row.address6:
+        resolver.add(host, "AAAA", row.address6)
+    if row.mx:
+        resolver.add(domain, "MX", row.mx.format(host=host))
+    if row.dns:
+        resolver.spoil({Where.HOST: host, Where.DOMAIN: domain, Where.EVERYTHING: "."}[row.where], row.dns)
+
+
+class Background:
+    """A lab that runs in a thread of its own, for callers that do not await."""
+
+    faults = Lab.faults
+
+    def __init__(self, lab: Lab, loop: asyncio.AbstractEventLoop) -> None:
+        self._lab = lab
+        self._loop = loop
+
+    def start(self, fault_name: str = "healthy", /, **overrides: Any) -> Practice:
+        """As `Lab.start`; TimeoutError after 10 s."""
+        coming = asyncio.run_coroutine_threadsafe(self._lab.start(fault_name, **overrides), self._loop)
+        return coming.result(_START_SECONDS)
+
+
+@contextlib.contextmanager
+def background() -> Iterator[Background]:
+    """A lab in a thread; stopped, and the thread joined, at the end."""
+    ready: concurrent.futures.Future[tuple[Background, asyncio.Event]] = concurrent.futures.Future()
+
+    async def life() -> None:
+        async with Lab() as lab:
+            over, loop = asyncio.Event(), asyncio.get_running_loop()
+            ready.set_result((Background(lab, loop), over))
+            await over.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(life(),), name="smtpcheck-lab", daemon=True)
+    thread.start()
+    running, over = ready.result(_START_SECONDS)
+    try:
+        yield running
+    finally:
+        running._loop.call_soon_threadsafe(over.set)
+        thread.join(_START_SECONDS)

@@ -1,0 +1,117 @@
+"""How does a practice SMTP server misbehave? A table of what it says and does, and no code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from smtpcheck.core import Mode
+
+
+class Then(StrEnum):
+    """What follows the octets of a reply."""
+
+    GO_ON = "go-on"
+    CLOSE = "close"
+    RESET = "reset"
+    HANG = "hang"
+    """Read on and say nothing more, until the peer goes or the connection's time is over."""
+
+
+class Shake(StrEnum):
+    """What the server makes of a ClientHello."""
+
+    COMPLETE = "complete"
+    HANG = "hang"
+    CLOSE = "close"
+    RESET = "reset"
+    ALERT = "alert"
+    """A fatal handshake_failure(40): RFC 8446 section 6.2."""
+    GARBAGE = "garbage"
+    """Plain text where a ServerHello belongs."""
+    HALF = "half"
+    """The first half of the server's own flight, then FIN: a truncated flight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What is said, exactly: CRLF included or left out, empty for nothing at all.
+
+    `{host}` stands for the server's name; after AUTH `{user}`, `{password}` and `{response}` (the last line of the
+    client, base64) stand for what was received.
+    """
+
+    text: bytes = b""
+    delay: float = 0.0
+    """Seconds of silence before."""
+    drip: float = 0.0
+    """Seconds between single octets; zero: all at once."""
+    times: int = 1
+    """How often it is said, for floods."""
+    then: Then = Then.GO_ON
+
+
+_OFFERS = ("PIPELINING", "SIZE 10485760", "ENHANCEDSTATUSCODES", "8BITMIME")
+_AUTH = "AUTH PLAIN LOGIN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """A server. With no field stated it is a good one that speaks STARTTLS and offers AUTH after TLS only."""
+
+    mode: Mode = Mode.STARTTLS
+    greeting: Reply = Reply(text=b"220 {host} ESMTP practice\r\n")
+    offers: tuple[str, ...] = (*_OFFERS, "STARTTLS")
+    """EHLO keywords before TLS."""
+    offers_tls: tuple[str, ...] = (*_OFFERS, _AUTH)
+    """EHLO keywords after TLS."""
+    replies: Mapping[str, Reply] = field(default_factory=dict)
+    """By verb, in place of the usual reply and of what the verb does."""
+    replies_tls: Mapping[str, Reply] = field(default_factory=dict)
+    """The same, after TLS only; before `replies`."""
+    injected: bytes = b""
+    """Plaintext in the same segment as the 220 of STARTTLS: CVE-2021-38371 and its kin."""
+    shake: Shake = Shake.COMPLETE
+    oldest: str = ""
+    """The lowest TLS version, as "TLSv1"; empty: the library's."""
+    newest: str = ""
+    auth: Reply | None = None
+    """Said to every credential; None: 235 or 535 by the account table."""
+    prompts: tuple[bytes, bytes] = (b"VXNlcm5hbWU6", b"UGFzc3dvcmQ6")
+    """The challenges of LOGIN, base64 of "Username:" and "Password:"."""
+
+
+def reply(row: str | Mapping[str, Any]) -> Reply:
+    """A reply from a table's row: the text alone, or its fields. Raises TypeError, ValueError.
+
+    Text is Latin-1: one character is one octet.
+    """
+    if isinstance(row, str):
+        return Reply(text=row.encode("latin-1"))
+    fields = dict(row)
+    if "text" in fields:
+        fields["text"] = fields["text"].encode("latin-1")
+    if "then" in fields:
+        fields["then"] = Then(fields["then"])
+    return Reply(**fields)
+
+
+_READ: Mapping[str, Any] = {
+    "mode": Mode,
+    "greeting": reply,
+    "offers": tuple,
+    "offers_tls": tuple,
+    "replies": lambda rows: {verb: reply(row) for verb, row in rows.items()},
+    "replies_tls": lambda rows: {verb: reply(row) for verb, row in rows.items()},
+    "injected": lambda text: text.encode("latin-1"),
+    "shake": Shake,
+    "auth": reply,
+    "prompts": lambda pair: tuple(each.encode("latin-1") for each in pair),
+}
+
+
+def script(row: Mapping[str, Any]) -> Script:
+    """A script from a table's row. Raises TypeError for an unknown field, ValueError for an unknown word."""
+    return Script(**{name: _READ.get(name, str)(value) for name, value in row.items()})

@@ -1,0 +1,276 @@
+"""What does a server do that does not behave? An SMTP server that follows a `Script` to the octet."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import ssl
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from smtpcheck.core import Mode
+from smtpcheck.lab.channel import Channel
+from smtpcheck.lab.ledger import Ledger, Message
+from smtpcheck.lab.listeners import Listener
+from smtpcheck.lab.script import Reply, Script, Shake, Then
+from smtpcheck.wire import ProtocolError
+
+_MOST_COMMANDS = 1000
+_MOST_MESSAGE = 10_485_760
+_HANDSHAKE_FAILURE = bytes.fromhex("15030300020228")
+
+_USUAL: Mapping[str, Reply] = {
+    "HELO": Reply(text=b"250 {host}\r\n"),
+    "MAIL": Reply(text=b"250 2.1.0 Ok\r\n"),
+    "RCPT": Reply(text=b"250 2.1.5 Ok\r\n"),
+    "RSET": Reply(text=b"250 2.0.0 Ok\r\n"),
+    "NOOP": Reply(text=b"250 2.0.0 Ok\r\n"),
+    "VRFY": Reply(text=b"252 2.0.0 Cannot verify\r\n"),
+    "QUIT": Reply(text=b"221 2.0.0 Bye\r\n", then=Then.CLOSE),
+}
+_GO_AHEAD = Reply(text=b"354 End data with <CR><LF>.<CR><LF>\r\n")
+_QUEUED = Reply(text=b"250 2.0.0 Ok: queued\r\n")
+_READY = b"220 2.0.0 Ready to start TLS\r\n"
+_UNKNOWN = Reply(text=b"502 5.5.2 Error: command not recognized\r\n")
+_UNAVAILABLE = Reply(text=b"503 5.5.1 Error: not available\r\n")
+_NO_MECHANISM = Reply(text=b"504 5.5.4 Unrecognized authentication type\r\n")
+_ABORTED = Reply(text=b"501 5.7.0 Authentication aborted\r\n")
+_ACCEPTED = Reply(text=b"235 2.7.0 Authentication successful\r\n")
+_REFUSED = Reply(text=b"535 5.7.8 Error: authentication failed\r\n")
+
+
+class _Over(Exception):
+    """The script says that the conversation ends here."""
+
+
+@dataclass(slots=True)
+class _Talk:
+    """The state of one conversation."""
+
+    channel: Channel
+    lines: list[bytes]
+    sender: str = ""
+    recipients: list[str] = field(default_factory=list)
+    login: dict[bytes, bytes] = field(default_factory=dict)
+
+
+class ScriptedServer:
+    """An SMTP server on a free port that follows `script`; `accounts` maps user to password."""
+
+    def __init__(
+        self,
+        script: Script,
+        *,
+        host: str = "smtp.lab.test",
+        context: ssl.SSLContext | None = None,
+        accounts: Mapping[str, str] | None = None,
+    ) -> None:
+        self.script = script
+        self.ledger = Ledger()
+        self._host = host.encode("ascii")
+        self._context = context
+        self._accounts = dict(accounts or {})
+        self._listener = Listener(self._serve)
+        if context is not None:
+            bound_versions(context, script.oldest, script.newest)
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return self._listener.port
+
+    async def start(self) -> None:
+        """Listen on a free port."""
+        await self._listener.start()
+
+    async def stop(self) -> None:
+        """Stop listening and end every conversation."""
+        await self._listener.stop()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talk = _Talk(Channel(reader, writer), self.ledger.opened())
+        try:
+            if self.script.mode is Mode.IMPLICIT:
+                await self._shake(talk)
+            await self._say(talk, self.script.greeting)
+            for _ in range(_MOST_COMMANDS):
+                line = await self._line(talk)
+                if not line:
+                    break
+                await self._obey(talk, line)
+        except _Over:
+            pass
+        await talk.channel.shut()
+
+    async def _line(self, talk: _Talk) -> bytes:
+        line = await talk.channel.line()
+        if line:
+            self.ledger.heard(talk.lines, line)
+        return line
+
+    async def _say(self, talk: _Talk, reply: Reply) -> None:
+        """Say a reply and do what follows it; raises _Over."""
+        await asyncio.sleep(reply.delay)
+        text = reply.text.replace(b"{host}", self._host)
+        for name, value in talk.login.items():
+            text = text.replace(name, value)
+        for _ in range(reply.times):
+            await _sent(talk.channel, text, reply.drip)
+        match reply.then:
+            case Then.HANG:
+                await talk.channel.drain_forever()
+            case Then.RESET:
+                talk.channel.reset()
+        if reply.then is not Then.GO_ON:
+            raise _Over
+
+    async def _obey(self, talk: _Talk, line: bytes) -> None:
+        word, _, rest = line.rstrip(b"\r\n").partition(b" ")
+        verb = word.upper().decode("latin-1")
+        script = self.script
+        stated = (script.replies_tls.get(verb) if talk.channel.encrypted else None) or script.replies.get(verb)
+        if stated is not None:
+            await self._say(talk, stated)
+            return
+        match verb:
+            case "EHLO":
+                await self._say(talk, self._capabilities(talk))
+            case "STARTTLS":
+                await self._starttls(talk)
+            case "AUTH":
+                await self._auth(talk, rest)
+            case "DATA":
+                await self._data(talk)
+            case _:
+                _remember(talk, verb, rest)
+                await self._say(talk, _USUAL.get(verb, _UNKNOWN))
+
+    def _offers(self, talk: _Talk) -> tuple[str, ...]:
+        return self.script.offers_tls if talk.channel.encrypted else self.script.offers
+
+    def _capabilities(self, talk: _Talk) -> Reply:
+        lines = [self._host, *(offer.encode("latin-1") for offer in self._offers(talk))]
+        return Reply(text=b"".join(b"250-" + each + b"\r\n" for each in lines[:-1]) + b"250 " + lines[-1] + b"\r\n")
+
+    async def _starttls(self, talk: _Talk) -> None:
+        if talk.channel.encrypted or "STARTTLS" not in self._offers(talk):
+            await self._say(talk, _UNAVAILABLE)
+            return
+        await talk.channel.say(_READY + self.script.injected)
+        await self._shake(talk)
+
+    async def _shake(self, talk: _Talk) -> None:
+        """Answer a ClientHello as the script has it; raises _Over."""
+        channel, context = talk.channel, self._context
+        if context is None:
+            raise ProtocolError("TLS without a certificate")
+        match self.script.shake:
+            case Shake.COMPLETE:
+                await channel.handshake(context)
+                self.ledger.handshakes.append(channel.version)
+                return
+            case Shake.HALF:
+                await channel.half_flight(context)
+                raise _Over
+        await channel.raw_hello()
+        match self.script.shake:
+            case Shake.HANG:
+                await channel.drain_forever()
+            case Shake.RESET:
+                channel.reset()
+            case Shake.ALERT:
+                await channel.say_raw(_HANDSHAKE_FAILURE)
+            case Shake.GARBAGE:
+                await channel.say_raw(b"500 5.5.1 Command unrecognized\r\n")
+        raise _Over
+
+    async def _auth(self, talk: _Talk, rest: bytes) -> None:
+        words = rest.split()
+        mechanism = words[0].upper().decode("latin-1") if words else ""
+        offered = {each for offer in self._offers(talk) if offer.startswith("AUTH ") for each in offer.split()[1:]}
+        if not offered:
+            await self._say(talk, _UNAVAILABLE)
+            return
+        if mechanism not in offered & {"PLAIN", "LOGIN"}:
+            await self._say(talk, _NO_MECHANISM)
+            return
+        exchange = self._plain if mechanism == "PLAIN" else self._login
+        try:
+            user, password = await exchange(talk, words[1] if len(words) > 1 else b"")
+        except (binascii.Error, ProtocolError):
+            await self._say(talk, _ABORTED)
+            return
+        talk.login |= {b"{user}": user, b"{password}": password}
+        await self._say(talk, self.script.auth or self._judged(user, password))
+
+    async def _plain(self, talk: _Talk, initial: bytes) -> tuple[bytes, bytes]:
+        """RFC 4616: authorization identity, user and password between NULs."""
+        response = initial or await self._challenge(talk, b"")
+        talk.login[b"{response}"] = response
+        parts = base64.b64decode(response, validate=True).split(b"\0")
+        if len(parts) != 3:
+            raise ProtocolError("not a PLAIN message")
+        return parts[1], parts[2]
+
+    async def _login(self, talk: _Talk, initial: bytes) -> tuple[bytes, bytes]:
+        """LOGIN as in draft-murchison-sasl-login: two prompts, or one when the user came with AUTH."""
+        user = initial or await self._challenge(talk, self.script.prompts[0])
+        password = await self._challenge(talk, self.script.prompts[1])
+        talk.login[b"{response}"] = password
+        return base64.b64decode(user, validate=True), base64.b64decode(password, validate=True)
+
+    async def _challenge(self, talk: _Talk, text: bytes) -> bytes:
+        await talk.channel.say(b"334 " + text + b"\r\n")
+        answer = (await self._line(talk)).strip()
+        if answer in (b"", b"*"):
+            raise ProtocolError("aborted")
+        return answer
+
+    def _judged(self, user: bytes, password: bytes) -> Reply:
+        known = self._accounts.get(user.decode("utf-8", "replace"))
+        return _ACCEPTED if known is not None and known.encode() == password else _REFUSED
+
+    async def _data(self, talk: _Talk) -> None:
+        await self._say(talk, _GO_AHEAD)
+        content = bytearray()
+        while (line := await self._line(talk)).rstrip(b"\r\n") != b".":
+            content += line[1:] if line.startswith(b".") else line
+            if not line or len(content) > _MOST_MESSAGE:
+                raise _Over
+        self.ledger.messages.append(Message(talk.sender, tuple(talk.recipients), bytes(content)))
+        await self._say(talk, _QUEUED)
+
+
+def _remember(talk: _Talk, verb: str, rest: bytes) -> None:
+    path = rest.partition(b"<")[2].partition(b">")[0].decode("utf-8", "replace")
+    if verb == "MAIL":
+        talk.sender, talk.recipients = path, []
+    elif verb == "RCPT":
+        talk.recipients.append(path)
+
+
+async def _sent(channel: Channel, text: bytes, drip: float) -> None:
+    if not text:
+        return
+    if not drip:
+        await channel.say(text)
+        return
+    for octet in text:
+        await channel.say(bytes((octet,)))
+        await asyncio.sleep(drip)
+
+
+def bound_versions(context: ssl.SSLContext, oldest: str, newest: str) -> None:
+    """Set the TLS versions of a server side by name, as "TLSv1"; empty: leave as it is. Raises KeyError."""
+    if not oldest and not newest:
+        return
+    # below TLS 1.2 OpenSSL 3 needs security level 0, which signs with SHA-1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        if oldest:
+            context.minimum_version = ssl.TLSVersion[oldest]
+        if newest:
+            context.maximum_version = ssl.TLSVersion[newest]

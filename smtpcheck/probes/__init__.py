@@ -1,0 +1,52 @@
+"""Which questions can be asked? One file is one question; dropping a file in here is all it takes to add one."""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+from inspect import isabstract, isclass
+from typing import Any, get_args
+
+from smtpcheck.core import Probe, Rule, Stage
+
+_ORDER = list(Stage)
+
+
+@cache
+def probes() -> tuple[Probe[Any], ...]:
+    """Every probe with its default knobs, in the order of the way."""
+    found = [cls() for cls in _classes()]
+    return tuple(sorted(found, key=lambda probe: (_first_stage(probe), probe.name)))
+
+
+def _classes() -> list[type[Probe[Any]]]:
+    modules = [import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
+    return [
+        cls
+        for module in modules
+        for cls in vars(module).values()
+        if isclass(cls) and issubclass(cls, Probe) and not isabstract(cls) and cls.__module__ == module.__name__
+    ]
+
+
+def _first_stage(probe: Probe[Any]) -> int:
+    return min((_ORDER.index(rule.stage) for rule in probe.rules), default=len(_ORDER))
+
+
+def named(name: str) -> Probe[Any] | None:
+    """The probe of that name, None when its file is gone."""
+    return next((probe for probe in probes() if probe.name == name), None)
+
+
+def facts_of(name: str) -> type | None:
+    """The type F of the probe's `Probe[F]`, None for an unknown probe."""
+    probe = named(name)
+    bases = getattr(type(probe), "__orig_bases__", ()) if probe else ()
+    return next((arg for base in bases for arg in get_args(base) if isclass(arg)), None)
+
+
+@cache
+def rules() -> dict[str, Rule]:
+    """Every rule by its code."""
+    return {rule.code: rule for probe in probes() for rule in probe.rules}

@@ -1,0 +1,109 @@
+"""Does the login work?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smtpcheck import route
+from smtpcheck.context import Context
+from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.failures import Broken
+from smtpcheck.wire.smtp import Reply
+
+_BROKEN = {
+    Kind.TIMEOUT: "auth-silent",
+    Kind.CLOSED: "auth-closed",
+    Kind.RESET: "auth-reset",
+    Kind.GARBAGE: "auth-garbage",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthFacts:
+    """The login as it went, in the server's own words."""
+
+    offered: tuple[str, ...]
+    offered_in_clear: tuple[str, ...]
+    """Mechanisms announced before TLS."""
+    mechanism: str
+    attempts: int
+    reply: Reply | None
+    encrypted: bool
+    broke: Kind | None = None
+    detail: str = ""
+    raw: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Auth(Probe[AuthFacts]):
+    """One attempt by one mechanism, at the primary endpoint alone."""
+
+    name = "auth"
+    intrusive = True
+    rules = (
+        Rule("auth-refused", Severity.FAIL, Stage.AUTH, "RFC 4954 section 6"),
+        Rule("auth-temporary", Severity.FAIL, Stage.AUTH, "RFC 4954 section 6"),
+        Rule("auth-not-offered", Severity.FAIL, Stage.AUTH, "RFC 4954 section 3"),
+        Rule("auth-only-in-clear", Severity.FAIL, Stage.AUTH, "RFC 3207 section 4.2"),
+        Rule("auth-no-common", Severity.FAIL, Stage.AUTH, "RFC 4954 section 3"),
+        *(Rule(code, Severity.FAIL, Stage.AUTH, "RFC 4954 section 4") for code in _BROKEN.values()),
+        Rule("auth-offered-in-clear", Severity.NOTE, Stage.AUTH, "RFC 4954 section 4"),
+        Rule("auth-in-clear", Severity.WARN, Stage.AUTH, "RFC 8314 section 4.1"),
+    )
+
+    def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
+        """The primary endpoint, where there is something to log in with."""
+        if not target.secret or target.kind is TargetKind.MX or Stage.AUTH not in route.asked(target):
+            return ()
+        elected = route.primary(target, earlier)
+        return (elected,) if elected else ()
+
+    async def observe(self, subject: Subject, ctx: Context) -> AuthFacts:
+        """After the gate: no secret without verified TLS unless the user said so by name."""
+        dialogue = ctx.dialogue(subject)
+        error: Broken | None = None
+        try:
+            await dialogue.reach(Stage.AUTH)
+        except Broken as broken:
+            error = broken.unless(Stage.AUTH)
+        login = dialogue.heard.login
+        return AuthFacts(
+            offered=login.offered,
+            offered_in_clear=login.offered_in_clear,
+            mechanism=login.mechanism,
+            attempts=login.attempts,
+            reply=login.reply,
+            encrypted=dialogue.heard.session is not None,
+            broke=error.kind if error else None,
+            detail=error.detail if error else "",
+            raw=error.raw if error else b"",
+        )
+
+    def judge(self, facts: AuthFacts) -> Iterator[Finding]:
+        """Refused, not now, not offered and cut off are four different things."""
+        if facts.broke is Kind.NOT_OFFERED:
+            yield self._not_offered(facts)
+        elif facts.broke is Kind.REJECTED and facts.reply:
+            reply = facts.reply
+            yield self.found(
+                "auth-temporary" if reply.temporary else "auth-refused",
+                code=reply.code,
+                enhanced=reply.enhanced,
+                text=reply.text,
+                mechanism=facts.mechanism,
+            )
+        elif facts.broke:
+            yield self.found(_BROKEN.get(facts.broke, "auth-garbage"), detail=facts.detail, mechanism=facts.mechanism)
+        elif not facts.encrypted:
+            yield self.found("auth-in-clear", mechanism=facts.mechanism)
+        if facts.offered_in_clear and not facts.broke:
+            yield self.found("auth-offered-in-clear", mechanisms=" ".join(facts.offered_in_clear))
+
+    def _not_offered(self, facts: AuthFacts) -> Finding:
+        if facts.offered:
+            return self.found("auth-no-common", offered=" ".join(facts.offered))
+        if facts.offered_in_clear:
+            return self.found("auth-only-in-clear", offered=" ".join(facts.offered_in_clear))
+        return self.found("auth-not-offered")

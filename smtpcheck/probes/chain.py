@@ -1,0 +1,187 @@
+"""Would a client trust this certificate, for this name, at this time?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from smtpcheck import route
+from smtpcheck.context import Context
+from smtpcheck.core import Finding, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.failures import NotNeeded
+from smtpcheck.wire import ProtocolError, x509
+from smtpcheck.wire.certificate import CertificateFacts, ChainOrder, chain_order, describe
+from smtpcheck.wire.x509 import Flaw, Verdict
+
+# OpenSSL's reasons that have advice of their own; every other one is chain-invalid with OpenSSL's own words.
+_LEAF = {"expired": "chain-expired", "not-yet-valid": "chain-not-yet-valid", "wrong-purpose": "chain-wrong-purpose"}
+_ISSUER = {
+    "expired": "chain-issuer-expired",
+    "not-yet-valid": "chain-issuer-not-yet-valid",
+}
+_ANY = {
+    "self-signed": "chain-self-signed",
+    "self-signed-in-chain": "chain-untrusted-root",
+    "issuer-unknown": "chain-issuer-unknown",
+    "leaf-unverified": "chain-issuer-unknown",
+    "weak-key": "chain-weak-key",
+    "weak-signature": "chain-weak-signature",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainFacts:
+    """The chain as sent, and what verification of it said at the gate before AUTH."""
+
+    name: str
+    at: datetime
+    roots: str
+    """SHA-256 fingerprint of the root store."""
+    roots_source: str
+    chain: tuple[Annotated[bytes, "base64"], ...]
+    """DER, leaf first."""
+    certificates: tuple[CertificateFacts, ...]
+    order: ChainOrder
+    verdict: Verdict
+    interpreter: str = ""
+    """What this Python's own ssl says to the same chain; empty where it was not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain(Probe[ChainFacts]):
+    """Reads the verdict of the gate: all errors, not the first."""
+
+    warn_days: int = 14
+    """Authorities and monitors remind at 14 days; for short-lived certificates a third of the lifetime counts."""
+
+    name = "chain"
+    rules = (
+        Rule("chain-wrong-host", Severity.FAIL, Stage.CERTIFICATE, "RFC 9525 section 6"),
+        Rule("chain-wildcard-depth", Severity.FAIL, Stage.CERTIFICATE, "RFC 9525 section 6.3"),
+        Rule("chain-cn-only", Severity.FAIL, Stage.CERTIFICATE, "RFC 9525 section 2"),
+        Rule("chain-self-signed", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 6.1"),
+        Rule("chain-untrusted-root", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 6.1"),
+        Rule("chain-issuer-unknown", Severity.FAIL, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
+        Rule("chain-expired", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
+        Rule("chain-not-yet-valid", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
+        Rule("chain-issuer-expired", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
+        Rule("chain-issuer-not-yet-valid", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
+        Rule("chain-wrong-purpose", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 4.2.1.12"),
+        Rule("chain-weak-key", Severity.FAIL, Stage.CERTIFICATE, "RFC 9325 section 4.5"),
+        Rule("chain-weak-signature", Severity.FAIL, Stage.CERTIFICATE, "RFC 9155"),
+        Rule("chain-invalid", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 6.1"),
+        Rule("chain-expires-soon", Severity.WARN, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
+        Rule("chain-strict", Severity.WARN, Stage.CERTIFICATE, "Python 3.13 ssl.VERIFY_X509_STRICT"),
+        Rule("chain-wrong-order", Severity.NOTE, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
+        Rule("chain-superfluous-root", Severity.NOTE, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
+        Rule("chain-unrelated", Severity.NOTE, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
+    )
+
+    def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
+        """Every endpoint that is meant to speak TLS."""
+        return [s for s in route.endpoints(target, earlier) if s.mode is not Mode.PLAIN]
+
+    async def observe(self, subject: Subject, ctx: Context) -> ChainFacts:
+        """No packet of its own: the chain came with the handshake."""
+        heard = await ctx.dialogue(subject).reach(Stage.CERTIFICATE)
+        if heard.session is None or heard.verdict is None or heard.verified_at is None:
+            raise NotNeeded("no TLS was offered, so no certificate was shown")
+        certificates = tuple(_readable(heard.session.chain))
+        clean = heard.verdict.verified and not heard.verdict.strict
+        return ChainFacts(
+            name=subject.name,
+            at=heard.verified_at,
+            roots=ctx.roots.fingerprint,
+            roots_source=ctx.roots.source,
+            chain=heard.session.chain,
+            certificates=certificates,
+            order=chain_order(certificates),
+            verdict=heard.verdict,
+            interpreter="" if clean else x509.interpreter_says(heard.session.chain, subject.name, ctx.roots),
+        )
+
+    def judge(self, facts: ChainFacts) -> Iterator[Finding]:
+        """The name, the trust, the dates, then what is untidy."""
+        yield from self._name(facts)
+        yield from self._flaws(facts)
+        if facts.verdict.verified:
+            yield from self._remarks(facts)
+
+    def _name(self, facts: ChainFacts) -> Iterator[Finding]:
+        host = facts.verdict.host
+        if host.matched or not facts.certificates:
+            return
+        leaf = facts.certificates[0]
+        names = ", ".join(host.names[:8]) or ", ".join(leaf.common_names[:1])
+        if host.how == "cn-only":
+            yield self.found("chain-cn-only", name=facts.name, presented=names)
+        elif any(_reaches_too_deep(pattern, facts.name) for pattern in leaf.san_dns):
+            yield self.found("chain-wildcard-depth", name=facts.name, presented=names)
+        else:
+            address = bool(route.literal(facts.name))
+            yield self.found("chain-wrong-host", name=facts.name, presented=names, address=address)
+
+    def _flaws(self, facts: ChainFacts) -> Iterator[Finding]:
+        seen: set[str] = set()
+        for flaw in facts.verdict.flaws:
+            by_depth = (_LEAF if flaw.depth == 0 else _ISSUER).get(flaw.code)
+            code = by_depth or _ANY.get(flaw.code, "chain-invalid")
+            if code not in seen:
+                seen.add(code)
+                yield self._flawed(code, flaw, facts)
+
+    def _flawed(self, code: str, flaw: Flaw, facts: ChainFacts) -> Finding:
+        whose = _whose(flaw, facts)
+        return self.found(
+            code,
+            name=facts.name,
+            who=flaw.subject,
+            depth=flaw.depth,
+            error=flaw.errno,
+            text=flaw.text,
+            issuer=whose.issuer if whose else "",
+            issuer_url=next(iter(whose.aia_issuers), "") if whose else "",
+            not_before=f"{whose.not_before:%Y-%m-%d %H:%M} UTC" if whose else "",
+            not_after=f"{whose.not_after:%Y-%m-%d %H:%M} UTC" if whose else "",
+            days=abs((facts.at - (whose.not_before if "not-yet" in code else whose.not_after)).days) if whose else 0,
+            key=f"{whose.key} {whose.bits}" if whose else "",
+            signature=whose.signature_hash if whose else "",
+            at=f"{facts.at:%Y-%m-%d %H:%M} UTC",
+            sent=len(facts.chain),
+        )
+
+    def _remarks(self, facts: ChainFacts) -> Iterator[Finding]:
+        leaf = facts.certificates[0]
+        left = leaf.not_after - facts.at
+        if left < min(timedelta(days=self.warn_days), (leaf.not_after - leaf.not_before) / 3):
+            yield self.found("chain-expires-soon", days=left.days, not_after=f"{leaf.not_after:%Y-%m-%d %H:%M} UTC")
+        if facts.verdict.strict:
+            flaw = facts.verdict.strict[0]
+            yield self.found("chain-strict", text=flaw.text, error=flaw.errno, who=flaw.subject)
+        if facts.order.misplaced:
+            yield self.found("chain-wrong-order", position=facts.order.misplaced[0], sent=len(facts.chain))
+        if facts.order.roots:
+            yield self.found("chain-superfluous-root", position=facts.order.roots[0])
+        if facts.order.unrelated:
+            yield self.found("chain-unrelated", position=facts.order.unrelated[0])
+
+
+def _readable(chain: tuple[bytes, ...]) -> Iterator[CertificateFacts]:
+    for der in chain:
+        try:
+            yield describe(der)
+        except ProtocolError:
+            return
+
+
+def _whose(flaw: Flaw, facts: ChainFacts) -> CertificateFacts | None:
+    """The certificate that a flaw speaks of; by its name, since depth counts the path and not the order sent."""
+    named = (c for c in facts.certificates if c.subject == flaw.subject)
+    return next(named, facts.certificates[0] if facts.certificates else None)
+
+
+def _reaches_too_deep(pattern: str, name: str) -> bool:
+    """RFC 9525 section 6.3: a wildcard stands for one label; here the name has more than one in its place."""
+    return pattern.startswith("*.") and name.endswith(pattern[1:]) and "." in name.removesuffix(pattern[1:])

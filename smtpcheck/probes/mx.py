@@ -1,0 +1,67 @@
+"""Which hosts take mail for this domain?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smtpcheck.context import Context
+from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.route import MxFacts, literal
+
+_BROKEN = {
+    Kind.NXDOMAIN: "mx-nxdomain",
+    Kind.SERVFAIL: "mx-servfail",
+    Kind.DNS_REFUSED: "mx-dns-refused",
+    Kind.RESOLVER_DOWN: "mx-resolver-down",
+    Kind.RESOLVER_SILENT: "mx-resolver-silent",
+    Kind.TRUNCATED: "mx-truncated",
+    Kind.GARBAGE: "mx-garbage",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MailExchangers(Probe[MxFacts]):
+    """Asks for MX, and for the domain's own address where there is none (RFC 5321 section 5.1)."""
+
+    name = "mx"
+    rules = (
+        Rule("mx-null", Severity.FAIL, Stage.DNS, "RFC 7505"),
+        Rule("mx-null-mixed", Severity.WARN, Stage.DNS, "RFC 7505 section 3"),
+        Rule("mx-absent", Severity.FAIL, Stage.DNS, "RFC 5321 section 5.1"),
+        Rule("mx-implicit", Severity.NOTE, Stage.DNS, "RFC 5321 section 5.1"),
+        Rule("mx-address-literal", Severity.WARN, Stage.DNS, "RFC 1035 section 3.3.9"),
+        Rule("mx-own-unknown", Severity.FAIL, Stage.DNS, "RFC 5321 section 5.1"),
+        *(Rule(code, Severity.FAIL, Stage.DNS, "RFC 5321 section 5.1") for code in _BROKEN.values()),
+    )
+
+    def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
+        """The domain of mx:."""
+        return (Subject(target.name),) if target.kind is TargetKind.MX else ()
+
+    async def observe(self, subject: Subject, ctx: Context) -> MxFacts:
+        """One question, two more where the domain exists without MX."""
+        mx = await ctx.door.ask(subject.name, "MX")
+        if mx.broke is not Kind.NODATA:
+            return MxFacts(domain=subject.name, mx=mx)
+        own = await asyncio.gather(ctx.door.ask(subject.name, "A"), ctx.door.ask(subject.name, "AAAA"))
+        return MxFacts(domain=subject.name, mx=mx, own=tuple(own))
+
+    def judge(self, facts: MxFacts) -> Iterator[Finding]:
+        """Only a resolver's own word makes a record absent."""
+        if facts.mx.broke in _BROKEN:
+            yield self.found(
+                _BROKEN[facts.mx.broke], name=facts.domain, resolver=facts.mx.source, detail=facts.mx.detail
+            )
+        elif facts.null:
+            yield self.found("mx-null-mixed" if facts.exchanges else "mx-null", name=facts.domain)
+        elif facts.implicit:
+            yield self.found("mx-implicit", name=facts.domain)
+        elif facts.mx.broke is Kind.NODATA:
+            known = all(answer.absent for answer in facts.own)
+            yield self.found("mx-absent" if known else "mx-own-unknown", name=facts.domain)
+        for exchange in facts.exchanges:
+            if literal(exchange):
+                yield self.found("mx-address-literal", name=facts.domain, exchange=exchange)

@@ -1,0 +1,65 @@
+"""Is the port open from here?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smtpcheck import route
+from smtpcheck.context import Context
+from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.failures import Broken
+
+_BROKEN = {
+    Kind.REFUSED: "port-refused",
+    Kind.TIMEOUT: "port-timeout",
+    Kind.RESET: "port-reset",
+    Kind.UNREACHABLE: "port-unreachable",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortFacts:
+    """How the attempt to connect ended."""
+
+    broke: Kind | None
+    detail: str
+    seconds: float
+    """From the first packet to the end of the attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Port(Probe[PortFacts]):
+    """Connects to every address and port."""
+
+    slow_seconds: float = 3.0
+    """A lost SYN is repeated after 1 s and again after 3 s (RFC 6298): slower than this means lost packets."""
+
+    name = "port"
+    rules = (
+        *(Rule(code, Severity.FAIL, Stage.CONNECT, "RFC 9293 section 3.5") for code in _BROKEN.values()),
+        Rule("port-slow", Severity.WARN, Stage.CONNECT, "RFC 6298"),
+    )
+
+    def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
+        """Every endpoint."""
+        return route.endpoints(target, earlier)
+
+    async def observe(self, subject: Subject, ctx: Context) -> PortFacts:
+        """The first step of the conversation."""
+        dialogue = ctx.dialogue(subject)
+        broke, detail = None, ""
+        try:
+            await dialogue.reach(Stage.CONNECT)
+        except Broken as error:
+            broke, detail = error.unless(Stage.CONNECT).kind, error.detail
+        seconds = next(step.elapsed for step in dialogue.record.steps if step.stage is Stage.CONNECT)
+        return PortFacts(broke=broke, detail=detail, seconds=seconds)
+
+    def judge(self, facts: PortFacts) -> Iterator[Finding]:
+        """Refused, dropped, reset and unreachable mean four different repairs."""
+        if facts.broke:
+            yield self.found(_BROKEN[facts.broke], detail=facts.detail, seconds=round(facts.seconds, 1))
+        elif facts.seconds > self.slow_seconds:
+            yield self.found("port-slow", seconds=round(facts.seconds, 1), limit=self.slow_seconds)

@@ -1,0 +1,283 @@
+"""Which way does this mail take? Candidates, endpoints, the one that gets the login, and how far each got.
+
+Pure: everything is derived from the target and the results so far, so a saved report takes the same way again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from smtpcheck.core import (
+    PATHS,
+    Blocked,
+    Failure,
+    Kind,
+    Mode,
+    Result,
+    Severity,
+    Skipped,
+    Stage,
+    Status,
+    Subject,
+    Target,
+    TargetKind,
+)
+from smtpcheck.wire import dns
+
+# RFC 8314 section 3.3 prefers implicit TLS; 2525 is a custom of hosts whose networks filter 587 and 25.
+SUBMISSION_PORTS = (465, 587, 2525, 25)
+MAX_ENDPOINTS = 8
+# 994 is NetEase's second port for implicit TLS.
+_IMPLICIT_PORTS = frozenset({465, 994})
+CONCERNS = {
+    "port": (Stage.CONNECT,),
+    "greeting": (Stage.GREETING, Stage.EHLO),
+    "tls": (Stage.STARTTLS, Stage.TLS),
+    "chain": (Stage.CERTIFICATE,),
+    "auth": (Stage.AUTH,),
+    "envelope": (Stage.MAIL, Stage.RCPT),
+}
+_GOOD = frozenset({Status.OK, Status.NOTE, Status.WARN})
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A host and port that mail may be handed to."""
+
+    host: str
+    port: int
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionFacts:
+    """Where an account's mail is handed in, and who says so."""
+
+    domain: str
+    source: str
+    """provider, srv, mx or guess."""
+    provider: str = ""
+    candidates: tuple[Candidate, ...] = ()
+    srv: tuple[dns.Answer, ...] = ()
+    mx: dns.Answer | None = None
+    declined: bool = False
+    """SRV says that there is no submission service (RFC 2782: the target `.`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MxFacts:
+    """The mail exchangers of a domain, and its own addresses where it has none."""
+
+    domain: str
+    mx: dns.Answer
+    own: tuple[dns.Answer, ...] = ()
+
+    @property
+    def null(self) -> bool:
+        """The domain takes no mail (RFC 7505)."""
+        return any(mx.exchange == "." for mx in self.mx.mx)
+
+    @property
+    def implicit(self) -> bool:
+        """No MX, but an address (RFC 5321 section 5.1)."""
+        return self.mx.broke is Kind.NODATA and any(answer.addresses for answer in self.own)
+
+    @property
+    def exchanges(self) -> tuple[str, ...]:
+        """Hosts to try, best first."""
+        if self.implicit:
+            return (self.domain,)
+        return tuple(dict.fromkeys(mx.exchange for mx in self.mx.mx if mx.exchange != "."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressFacts:
+    """The addresses of a host, IPv4 and IPv6 apart."""
+
+    host: str
+    a: dns.Answer
+    aaaa: dns.Answer
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All addresses, IPv6 first as RFC 6724 section 2.1 has it."""
+        return tuple(dict.fromkeys(self.aaaa.addresses + self.a.addresses))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeFacts:
+    """Which TLS mode an endpoint really speaks, found on a second connection."""
+
+    tried: Mode
+    found: Mode | None
+    """The other mode where it was answered, else None."""
+    stated: bool
+    """The user named the mode, so another one is a mistake of the settings."""
+    said: bytes = b""
+
+
+def usual_mode(port: int) -> Mode:
+    """What a port number suggests; the observation decides."""
+    return Mode.IMPLICIT if port in _IMPLICIT_PORTS else Mode.STARTTLS
+
+
+def candidates(target: Target, earlier: Sequence[Result[Any]]) -> tuple[Candidate, ...]:
+    """Hosts and ports in order of preference; empty while the way to them is not known yet."""
+    if target.kind is TargetKind.MX:
+        facts = [r.facts for r in earlier if r.probe == "mx" and isinstance(r.facts, MxFacts)]
+        mode = Mode.STARTTLS if target.mode is Mode.AUTO else target.mode
+        return tuple(Candidate(host, target.port or 25, mode) for f in facts for host in f.exchanges)
+    if target.kind is TargetKind.ACCOUNT:
+        found = [r.facts for r in earlier if r.probe == "submission" and isinstance(r.facts, SubmissionFacts)]
+        return tuple(_stated(c, target) for facts in found for c in facts.candidates)
+    ports = (target.port,) if target.port else _ports(target.mode)
+    return tuple(_stated(Candidate(target.name, port, usual_mode(port)), target) for port in ports)
+
+
+def _stated(candidate: Candidate, target: Target) -> Candidate:
+    mode = candidate.mode if target.mode is Mode.AUTO else target.mode
+    return Candidate(candidate.host, target.port or candidate.port, mode)
+
+
+def _ports(mode: Mode) -> tuple[int, ...]:
+    if mode is Mode.IMPLICIT:
+        return (465,)
+    return SUBMISSION_PORTS if mode is Mode.AUTO else (587, 2525, 25)
+
+
+def endpoints(target: Target, earlier: Sequence[Result[Any]]) -> tuple[Subject, ...]:
+    """Every endpoint to look at, best first; without address where its name did not resolve."""
+    known = {r.subject.name: r for r in earlier if r.probe == "address"}
+    found: dict[Subject, None] = {}
+    for candidate in candidates(target, earlier):
+        resolved = known.get(candidate.host)
+        if resolved is None:
+            continue
+        facts = resolved.facts
+        addresses = facts.addresses if isinstance(facts, AddressFacts) else ()
+        for address in addresses or ("",):
+            found[Subject(candidate.host, address, candidate.port, candidate.mode)] = None
+    limit = None if target.all_addresses else MAX_ENDPOINTS
+    kept = tuple(found)[:limit]
+    return kept + tuple(other for subject in kept if (other := _other_mode(target, subject, earlier)))
+
+
+def _other_mode(target: Target, subject: Subject, earlier: Sequence[Result[Any]]) -> Subject | None:
+    """The endpoint again in the mode that it was found to speak, where nobody stated one."""
+    for result in earlier:
+        facts = result.facts
+        if result.probe == "mode" and result.subject == subject and isinstance(facts, ModeFacts):
+            return speaking(subject, facts.found) if facts.found and not facts.stated else None
+    return None
+
+
+def speaking(subject: Subject, mode: Mode) -> Subject:
+    """The same endpoint in another mode."""
+    return Subject(subject.name, subject.address, subject.port, mode)
+
+
+def results_of(subject: Subject, results: Sequence[Result[Any]]) -> dict[str, Result[Any]]:
+    """The results about exactly that subject, by probe."""
+    return {result.probe: result for result in results if result.subject == subject}
+
+
+def primary(target: Target, results: Sequence[Result[Any]]) -> Subject | None:
+    """The one endpoint that gets the login; None while a better one may still turn up, or none is fit.
+
+    With one port asked its first address that connects; else the first, in order, that spoke verified TLS.
+    """
+    several = len({(c.host, c.port) for c in candidates(target, results)}) > 1
+    for subject in _in_order(target, results):
+        standing = _standing(subject, results, deep=several)
+        if standing is not False:
+            return subject if standing else None
+    return None
+
+
+def _in_order(target: Target, results: Sequence[Result[Any]]) -> tuple[Subject, ...]:
+    """Endpoints with the mode that was found in place of the one that failed."""
+    found = endpoints(target, results)
+    replaced = {s: other for s in found if (other := _other_mode(target, s, results))}
+    ordered = (replaced.get(s, s) for s in found if s not in replaced.values())
+    return tuple(dict.fromkeys(ordered))
+
+
+def _standing(subject: Subject, results: Sequence[Result[Any]], *, deep: bool) -> bool | None:
+    """Fit for the login (True), not fit (False), or not known yet (None)."""
+    mine = results_of(subject, results)
+    last = "greeting" if subject.mode is Mode.PLAIN else "chain"
+    for name in ("port", "greeting", "tls", "chain") if deep else ("port",):
+        result = mine.get(name)
+        if result is not None and result.status not in _GOOD | {Status.SKIPPED}:
+            return False
+    needed = mine.get(last if deep else "port")
+    return None if needed is None else True
+
+
+def chosen(target: Target, results: Sequence[Result[Any]]) -> Subject | None:
+    """The endpoint that the verdict is about: the primary one, else the one that got furthest."""
+    elected = primary(target, results)
+    if elected:
+        return elected
+    ordered = _in_order(target, results)
+    return max(ordered, key=lambda s: _progress(s, results), default=None)
+
+
+def _progress(subject: Subject, results: Sequence[Result[Any]]) -> tuple[int, bool]:
+    path = PATHS[subject.mode]
+    stage, result = first_break(subject, results)
+    if stage is None or result is None:
+        return len(path), True
+    return path.index(stage) if stage in path else 0, not isinstance(result.outcome, Failure)
+
+
+def first_break(
+    subject: Subject, results: Sequence[Result[Any]], until: Sequence[Stage] = tuple(Stage)
+) -> tuple[Stage | None, Result[Any] | None]:
+    """The first stage of the path that broke or was not learnt, and the result that says so."""
+    mine = results_of(subject, results)
+    address = results_of(Subject(subject.name), results).get("address")
+    if address is not None and _breaks(address, Stage.DNS):
+        return Stage.DNS, address
+    for stage in PATHS[subject.mode]:
+        if stage not in until:
+            continue
+        for name, stages in CONCERNS.items():
+            if stage in stages and name in mine and _breaks(mine[name], stage):
+                return stage, mine[name]
+    return None, None
+
+
+def _breaks(result: Result[Any], stage: Stage) -> bool:
+    match result.outcome:
+        case Failure() as failure:
+            return failure.stage is stage
+        case Blocked() | Skipped():
+            return False
+    return any(f.severity is Severity.FAIL and f.stage is stage for f in result.findings)
+
+
+def asked(target: Target) -> tuple[Stage, ...]:
+    """The stages whose health the verdict is about, in no particular order of walking."""
+    until = target.until or _default_until(target)
+    path = PATHS[Mode.PLAIN if target.mode is Mode.PLAIN else Mode.STARTTLS]
+    return path[: path.index(until) + 1] if until in path else (until,)
+
+
+def _default_until(target: Target) -> Stage:
+    if target.recipient and target.sender:
+        return Stage.RCPT
+    if target.secret and target.kind is not TargetKind.MX:
+        return Stage.AUTH
+    return Stage.EHLO if target.mode is Mode.PLAIN else Stage.CERTIFICATE
+
+
+def literal(name: str) -> str:
+    """The address where the name is an IP literal, else empty."""
+    try:
+        return str(ip_address(name))
+    except ValueError:
+        return ""

@@ -1,0 +1,306 @@
+"""Which probes, on which subjects, until when? The scheduler of one check; never raises for what the network did."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from smtpcheck import __version__, failures, net, route
+from smtpcheck.context import Context
+from smtpcheck.conversation import Limits, Wish
+from smtpcheck.core import (
+    Contact,
+    Failure,
+    Kind,
+    Probe,
+    Report,
+    Result,
+    Skipped,
+    Stage,
+    Status,
+    Subject,
+    Target,
+    TargetKind,
+)
+from smtpcheck.credentials import Secret
+from smtpcheck.diagnosis import diagnose, judge
+from smtpcheck.diagnosis.verdict import not_tested, verdict
+from smtpcheck.net import Dialer, Door, parse_server
+from smtpcheck.probes import probes as all_probes
+from smtpcheck.settings import UsageError, parse_detour
+from smtpcheck.wire import ProtocolError, sasl, x509
+
+# Seconds kept back from the deadline for QUIT, judging and printing.
+RESERVE = 0.4
+# Side endpoints are waited for at most this long once one endpoint spoke verified TLS.
+SIDE_PATIENCE = 5.0
+Watch = Callable[[Result[Any]], None]
+Key = tuple[str, Subject]
+
+
+async def run(
+    target: Target,
+    *,
+    secret: Secret | None = None,
+    dialer: Dialer | None = None,
+    roots: x509.Roots | None = None,
+    limits: Limits | None = None,
+    probes: Sequence[Probe[Any]] | None = None,
+    watch: Watch | None = None,
+    began: float | None = None,
+) -> Report:
+    """Check one target. `began` is the monotonic time from which its deadline counts (default: now).
+
+    Raises UsageError for a CA file that can't be read; never for what the network did.
+    """
+    started, began = datetime.now(UTC), time.monotonic() if began is None else began
+    target = _settled(target)
+    door = open_door(target, dialer)
+    ctx = Context(
+        target=target,
+        door=door,
+        wish=wish(target, secret),
+        roots=roots or load_roots(target.ca_file),
+        limits=limits or Limits(),
+        ntp=parse_server(target.ntp, 123) if target.ntp else None,
+    )
+    chosen = tuple(probes or all_probes())
+    schedule = _Schedule(chosen, ctx, sasl.Mask(target.user, secret), watch)
+    ends = began + target.deadline - min(RESERVE, target.deadline / 5)
+    complete = await schedule.work(ends)
+    await asyncio.gather(
+        *(dialogue.close(max(0.05, min(1.0, ends + 0.2 - time.monotonic()))) for dialogue in ctx.dialogues)
+    )
+    return assemble(
+        Report(
+            target=target,
+            started=started,
+            elapsed=time.monotonic() - began,
+            complete=complete,
+            verdict=verdict(target, (), ()),
+            results=schedule.ordered(),
+            conversations=tuple(dialogue.record for dialogue in ctx.dialogues),
+            experiments=tuple(ctx.experiments),
+            contacts=contacts(target, door),
+            environment=environment(),
+        )
+    )
+
+
+def assemble(report: Report) -> Report:
+    """The report judged and diagnosed (again): everything that follows from target and results."""
+    results = judge(report.target, report.results)
+    diagnoses = diagnose(report.target, results)
+    return replace(
+        report,
+        results=results,
+        diagnoses=diagnoses,
+        verdict=verdict(report.target, results, diagnoses),
+        not_tested=not_tested(report.target, results),
+    )
+
+
+class _Schedule:
+    """Asks every probe for its subjects until nobody has another one."""
+
+    def __init__(self, probes: tuple[Probe[Any], ...], ctx: Context, mask: sasl.Mask, watch: Watch | None) -> None:
+        self._probes = probes
+        self._ctx = ctx
+        self._mask = mask
+        self._watch = watch
+        self._results: dict[Key, Result[Any]] = {}
+        self._pending: dict[asyncio.Task[Result[Any]], tuple[Probe[Any], Subject]] = {}
+        self._verified_at: float | None = None
+
+    async def work(self, ends: float) -> bool:
+        """Run until all is known or the time is up; False when it was up first."""
+        self._start_new()
+        while self._pending:
+            patience, cut = self._patience(ends)
+            done, _ = await asyncio.wait(
+                self._pending, timeout=max(0.0, patience - time.monotonic()), return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                self._take(task.result(), self._pending.pop(task))
+            if not done:
+                await self._cut_off(cut)
+                if time.monotonic() >= ends:
+                    await self._cut_off(list(self._pending))
+                    return False
+            await self._close_side_doors()
+            self._start_new()
+        return True
+
+    def ordered(self) -> tuple[Result[Any], ...]:
+        """Results in the order of the way, without experiments that were not needed."""
+        order = [probe.name for probe in self._probes]
+        experiments = {probe.name for probe in self._probes if probe.experiment}
+        kept = [r for r in self._results.values() if not (r.probe in experiments and isinstance(r.outcome, Skipped))]
+        return tuple(sorted(kept, key=lambda result: order.index(result.probe)))
+
+    def _start_new(self) -> None:
+        self._ctx.results = tuple(self._results.values())
+        for probe in self._probes:
+            for subject in probe.subjects(self._ctx.target, self._ctx.results):
+                known = (probe.name, subject) in self._results or (probe, subject) in self._pending.values()
+                if not known:
+                    task = asyncio.create_task(self._ask(probe, subject))
+                    self._pending[task] = (probe, subject)
+
+    async def _ask(self, probe: Probe[Any], subject: Subject) -> Result[Any]:
+        started, before = datetime.now(UTC), time.perf_counter()
+        outcome: Any
+        try:
+            outcome = await probe.observe(subject, self._ctx)
+            findings = probe.judged(subject, outcome)
+        except Exception as error:  # the one blind except: a probe's bug must not hide the other results
+            outcome, findings = failures.outcome(error, _stage_of(probe), self._mask.text), ()
+        elapsed = time.perf_counter() - before
+        return Result(
+            probe=probe.name, subject=subject, outcome=outcome, findings=findings, started=started, elapsed=elapsed
+        )
+
+    def _take(self, result: Result[Any], asked: tuple[Probe[Any], Subject]) -> None:
+        self._results[result.probe, asked[1]] = result
+        if result.probe == "chain" and result.status in (Status.OK, Status.NOTE, Status.WARN):
+            self._verified_at = self._verified_at or time.monotonic()
+        if self._watch:
+            self._watch(result)
+
+    def _patience(self, ends: float) -> tuple[float, list[asyncio.Task[Result[Any]]]]:
+        """Until when to wait, and for whom not to wait longer."""
+        hasty = [t for t, (probe, _) in self._pending.items() if probe.patience is not None]
+        if len(hasty) == len(self._pending):
+            longest = max(probe.patience or 0.0 for probe, _ in self._pending.values())
+            return min(ends, time.monotonic() + longest), hasty
+        if self._verified_at is not None:
+            elected = route.primary(self._ctx.target, self._ctx.results)
+            side = [t for t, (_, subject) in self._pending.items() if subject.address and subject != elected]
+            if side:
+                return min(ends, self._verified_at + SIDE_PATIENCE), side
+        return ends, list(self._pending)
+
+    async def _cut_off(self, tasks: Sequence[asyncio.Task[Result[Any]]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for task in tasks:
+            probe, subject = self._pending.pop(task)
+            self._take(self._unfinished(probe, subject), (probe, subject))
+
+    def _unfinished(self, probe: Probe[Any], subject: Subject) -> Result[Any]:
+        stage = self._ctx.dialogue(subject).current if subject.address else _stage_of(probe)
+        return Result(
+            probe=probe.name,
+            subject=subject,
+            outcome=Failure(Kind.DEADLINE, stage, "not waited for any longer"),
+            started=datetime.now(UTC),
+            elapsed=0.0,
+        )
+
+    async def _close_side_doors(self) -> None:
+        """Say goodbye where nothing is left to ask, so that a host never sees more than two of us."""
+        busy = {subject for _, subject in self._pending.values()}
+        elected = route.primary(self._ctx.target, tuple(self._results.values()))
+        over = [
+            d
+            for d in self._ctx.dialogues
+            if d.subject not in busy and not d.closed and (d.told_all or (elected and d.subject != elected))
+        ]
+        for dialogue in over:
+            await dialogue.close()
+
+
+def _stage_of(probe: Probe[Any]) -> Stage:
+    return probe.rules[0].stage if probe.rules else Stage.POLICY
+
+
+def _settled(target: Target) -> Target:
+    """The target with what this host's own configuration adds."""
+    if target.ntp or target.only_target:
+        return target
+    return replace(target, ntp=net.system_ntp())
+
+
+def open_door(target: Target, dialer: Dialer | None = None) -> Door:
+    """The door to the network as the target asks for it."""
+    resolvers, search = net.system_resolvers()
+    if target.dns:
+        resolvers = (parse_server(target.dns, 53),)
+    return Door(
+        resolvers=resolvers,
+        search=search,
+        hosts=net.system_hosts(),
+        detours=[parse_detour(text) for text in target.connect_to],
+        dialer=dialer,
+    )
+
+
+def wish(target: Target, secret: Secret | None) -> Wish:
+    """What to say, derived from the target."""
+    mx = target.kind is TargetKind.MX
+    login = bool(target.secret) and not mx and Stage.AUTH in route.asked(target)
+    return Wish(
+        ehlo=target.ehlo,
+        user=target.user,
+        secret=secret if login else None,
+        mechanism=target.auth.upper(),
+        allow=target.allow,
+        sender=target.sender,
+        recipient=target.recipient,
+        tls_required=not mx,
+    )
+
+
+def contacts(target: Target, door: Door) -> tuple[Contact, ...]:
+    """Everybody who may be spoken to, known before the first packet."""
+    found = [Contact("target", target.name, target.kind.value)]
+    found += [Contact("resolver", f"{host}:{port}") for host, port in door.resolvers]
+    found += [Contact("detour", text) for text in target.connect_to]
+    if target.ntp:
+        found.append(Contact("ntp", target.ntp))
+    if not target.only_target:
+        found.append(Contact("issuer", "the URL in the server's certificate", "only where its issuer is missing"))
+    return tuple(found)
+
+
+@cache
+def load_roots(ca_file: str = "") -> x509.Roots:
+    """The roots of `ca_file`, else of the system's OpenSSL. Raises UsageError for a file without certificates."""
+    try:
+        if ca_file:
+            return x509.Roots.from_pem(Path(ca_file).read_bytes(), ca_file)
+        for path in _system_stores():
+            if path.is_file():
+                return x509.Roots.from_pem(path.read_bytes(), str(path))
+    except (OSError, ProtocolError) as error:
+        raise UsageError(f"no certificates in {ca_file or 'the system store'}: {error}") from None
+    return x509.Roots((), "none found on this system")
+
+
+def _system_stores() -> Iterator[Path]:
+    paths = ssl.get_default_verify_paths()
+    for name in (paths.cafile, paths.openssl_cafile):
+        if name:
+            yield Path(name)
+    yield Path("/etc/ssl/certs/ca-certificates.crt")
+    yield Path("/etc/pki/tls/certs/ca-bundle.crt")
+
+
+def environment() -> Mapping[str, str]:
+    """What a reader of the report needs to know of this machine; no host or user name."""
+    return {
+        "smtpcheck": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "openssl": ssl.OPENSSL_VERSION,
+        "tls": x509.library(),
+    }

@@ -1,0 +1,148 @@
+"""What did the user ask for? The grammar of targets and options, read into a `Target`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from smtpcheck.core import Mode, Stage, Target, TargetKind
+from smtpcheck.net import Detour, parse_server
+from smtpcheck.route import literal
+
+# Every DNS name fits; what is longer is pasted text.
+_MAX_SPEC = 320
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
+_SCHEMES = {"smtp": (587, Mode.STARTTLS), "smtps": (465, Mode.IMPLICIT), "submission": (587, Mode.STARTTLS)}
+CONSENTS = ("plaintext-auth", "unverified-auth")
+UNTIL = tuple(Stage)[tuple(Stage).index(Stage.DNS) : tuple(Stage).index(Stage.RCPT) + 1]
+
+
+class UsageError(Exception):
+    """What was asked for makes no sense; args: a sentence that never echoes a secret."""
+
+
+def parse_target(spec: str, **options: Any) -> Target:
+    """The target that `spec` names, with `Target`'s own fields as options. Raises UsageError."""
+    text = spec.strip()
+    if not text or len(text) > _MAX_SPEC:
+        raise UsageError("name a target: me@example.com, smtp.example.com, host:587, smtps://host or mx:example.com")
+    target = _parse(text)
+    stated = options.pop("mode", Mode.AUTO)
+    if stated is not Mode.AUTO:
+        target = replace(target, mode=Mode(stated))
+    return _checked(replace(target, **{name: value for name, value in options.items() if value is not None}))
+
+
+def _parse(text: str) -> Target:
+    scheme, found, rest = text.partition("://")
+    if found:
+        return _from_url(text, scheme.lower(), rest)
+    if text.lower().startswith("mx:"):
+        return Target(spec=text, kind=TargetKind.MX, name=_name(text[3:]))
+    if "@" in text:
+        return _account(text)
+    host, port = _host_port(text)
+    return Target(spec=text, kind=TargetKind.HOST, name=host, port=port)
+
+
+def _from_url(text: str, scheme: str, rest: str) -> Target:
+    if scheme not in _SCHEMES:
+        raise UsageError(f"{scheme[:20]!r}:// is no mail scheme; use smtp:// (STARTTLS) or smtps:// (implicit TLS)")
+    if "@" in rest:
+        raise UsageError("leave the login out of the URL: --user names it, the password comes from SMTPCHECK_PASSWORD")
+    port, mode = _SCHEMES[scheme]
+    host, given = _host_port(rest.rstrip("/"))
+    return Target(spec=text, kind=TargetKind.HOST, name=host, port=given or port, mode=mode)
+
+
+def _account(text: str) -> Target:
+    local, _, domain = text.rpartition("@")
+    if ":" in local or not local:
+        raise UsageError("name the account alone, as me@example.com: a password never belongs in an argument")
+    if not local.isprintable() or any(c in local for c in " <>,;"):
+        raise UsageError(f"{local!r} can't be the part before @ of an address")
+    name = _name(domain)
+    return Target(spec=text, kind=TargetKind.ACCOUNT, name=name, user=f"{local}@{domain}", sender=f"{local}@{domain}")
+
+
+def _host_port(text: str) -> tuple[str, int | None]:
+    if literal(text):
+        return literal(text), None
+    bracketed = re.fullmatch(r"\[([^\]]*)\](?::(\d{1,5}))?", text)
+    if bracketed and literal(bracketed[1]):
+        return literal(bracketed[1]), _port(bracketed[2]) if bracketed[2] else None
+    host, colon, port = text.partition(":")
+    return _name(host), _port(port) if colon else None
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
+        raise UsageError(f"{text[:20]!r} is no port: 1 to 65535")
+    return int(text)
+
+
+def _name(text: str) -> str:
+    """A domain name with internationalized labels as A-labels (RFC 5891), or an IP literal."""
+    if literal(text):
+        return literal(text)
+    name = text.rstrip(".").lower()
+    try:
+        name = name if name.isascii() else name.encode("idna").decode()
+    except UnicodeError:
+        name = ""
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+        odd = next((c for c in text if not (c.isalnum() or c in ".-_")), "")
+        where = f": it holds {odd!r} at position {text.index(odd) + 1}" if odd else ""
+        raise UsageError(f"{text[:80]!r} is no host name{where}")
+    return name
+
+
+def _checked(target: Target) -> Target:
+    for consent in target.allow:
+        if consent not in CONSENTS:
+            raise UsageError(f"{consent[:40]!r} can't be allowed; known: {', '.join(CONSENTS)}")
+    if target.until and target.until not in UNTIL:
+        raise UsageError(f"--until {target.until} is not a stage of a check; known: {', '.join(UNTIL)}")
+    if target.until is Stage.AUTH and target.kind is TargetKind.MX:
+        raise UsageError("mail exchangers take mail without a login: mx: is never asked for one")
+    if target.until in (Stage.MAIL, Stage.RCPT) and not (target.sender and target.recipient):
+        raise UsageError(f"--until {target.until} needs --from and --to")
+    if not 0.5 <= target.deadline <= 3600:
+        raise UsageError("--deadline is 0.5 to 3600 seconds")
+    for name in ("user", "sender", "recipient", "ehlo", "auth"):
+        value = getattr(target, name)
+        if not value.isprintable() or len(value) > _MAX_SPEC:
+            raise UsageError(f"--{name} holds a character that can't be in it")
+    return _servers_checked(target)
+
+
+def _servers_checked(target: Target) -> Target:
+    try:
+        if target.dns and not literal(parse_server(target.dns, 53)[0]):
+            raise UsageError("--dns takes an IP address, with :PORT where it is not 53")
+        if target.ntp:
+            parse_server(target.ntp, 123)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    for text in target.connect_to:
+        parse_detour(text)
+    return target
+
+
+def parse_detour(text: str) -> Detour:
+    """HOST:PORT:ADDR:PORT as curl has it, IPv6 in brackets, HOST and PORT may be empty. Raises UsageError."""
+    parts = re.fullmatch(r"(\[[^\]]*\]|[^:]*):(\d*):(\[[^\]]*\]|[^:]+):(\d*)", text)
+    if not parts:
+        raise UsageError(f"--connect-to {text[:80]!r} is not HOST:PORT:ADDR:PORT")
+    host, port, address, to_port = parts.groups()
+    where = literal(address.strip("[]"))
+    if not where:
+        raise UsageError(f"--connect-to leads to {address[:80]!r}, which is no IP address")
+    return Detour(host.strip("[]").lower(), int(port or 0), where, int(to_port or 0))
+
+
+def default_secret(environ: Mapping[str, str]) -> str:
+    """The reference to the password that the environment offers, empty where there is none."""
+    return "env:SMTPCHECK_PASSWORD" if "SMTPCHECK_PASSWORD" in environ else ""

@@ -1,0 +1,156 @@
+"""What did the resolver say? DNS questions and answers as bytes (RFC 1035), told apart by RCODE (RFC 2308)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rdtypes.ANY.MX
+import dns.rdtypes.IN.A
+import dns.rdtypes.IN.AAAA
+import dns.rdtypes.IN.SRV
+
+from smtpcheck.core import Kind
+from smtpcheck.wire import ProtocolError
+
+# More aliases or records than any healthy mail domain has; the rest is dropped.
+MAX_RECORDS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Mx:
+    """One mail exchanger (RFC 5321 section 5.1); the exchange is `.` for a null MX (RFC 7505)."""
+
+    preference: int
+    exchange: str
+
+
+@dataclass(frozen=True, slots=True)
+class Srv:
+    """One service location (RFC 2782); the host is `.` where the service is declared absent."""
+
+    priority: int
+    weight: int
+    port: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What is known about one name and type; `broke` says why there are no records."""
+
+    name: str
+    type: str
+    broke: Kind | None = None
+    addresses: tuple[str, ...] = ()
+    mx: tuple[Mx, ...] = ()
+    srv: tuple[Srv, ...] = ()
+    aliases: tuple[str, ...] = ()
+    source: str = ""
+    """Who said so: the resolver's address, or the hosts file's path."""
+    detail: str = ""
+
+    @property
+    def absent(self) -> bool:
+        """A resolver that works said that there is no such record; anything else is not knowing."""
+        return self.broke in (Kind.NXDOMAIN, Kind.NODATA)
+
+
+def pack_query(name: str, type_: str, ident: int) -> bytes:
+    """A recursive query for an absolute name. Raises ProtocolError for what can't be a domain name."""
+    try:
+        query = dns.message.make_query(absolute(name), type_, use_edns=True, payload=1232, id=ident)
+        return query.to_wire()
+    except (dns.exception.DNSException, ValueError) as error:
+        raise ProtocolError(f"not a domain name: {type(error).__name__}") from error
+
+
+def absolute(name: str) -> dns.name.Name:
+    """The name as a fully qualified one; internationalized labels as A-labels (RFC 5891)."""
+    text = name if name.isascii() else name.encode("idna").decode()
+    return dns.name.from_text(text.rstrip(".") + ".")
+
+
+def parse_answer(wire: bytes, name: str, type_: str, ident: int) -> Answer | None:
+    """The answer in a datagram; None when it must be asked again over TCP.
+
+    Raises ProtocolError for what is no answer to this question: garbage, another id, another name.
+    """
+    try:
+        message = dns.message.from_wire(wire, ignore_trailing=True)
+    except (dns.exception.DNSException, ValueError, IndexError) as error:
+        raise ProtocolError(f"no DNS message: {type(error).__name__}") from error
+    _check_ours(message, name, type_, ident)
+    if message.flags & dns.flags.TC:
+        return None
+    rcode = message.rcode()
+    if rcode == dns.rcode.NXDOMAIN:
+        return Answer(name=name, type=type_, broke=Kind.NXDOMAIN)
+    if rcode == dns.rcode.SERVFAIL:
+        return Answer(name=name, type=type_, broke=Kind.SERVFAIL)
+    if rcode == dns.rcode.REFUSED:
+        return Answer(name=name, type=type_, broke=Kind.DNS_REFUSED)
+    if rcode != dns.rcode.NOERROR:
+        return Answer(name=name, type=type_, broke=Kind.SERVFAIL, detail=dns.rcode.to_text(rcode))
+    return _records(message, name, type_)
+
+
+def _check_ours(message: dns.message.Message, name: str, type_: str, ident: int) -> None:
+    if message.id != ident or not message.flags & dns.flags.QR:
+        raise ProtocolError("an answer with another id")
+    if message.question:
+        asked = message.question[0]
+        if asked.name != absolute(name) or asked.rdtype != dns.rdatatype.from_text(type_):
+            raise ProtocolError("an answer to another question")
+
+
+def _records(message: dns.message.Message, name: str, type_: str) -> Answer:
+    owner, aliases = _follow(message, absolute(name))
+    wanted = dns.rdatatype.from_text(type_)
+    found = [rdata for rrset in message.answer if rrset.name == owner and rrset.rdtype == wanted for rdata in rrset][
+        :MAX_RECORDS
+    ]
+    return Answer(
+        name=name,
+        type=type_,
+        broke=None if found else Kind.NODATA,
+        addresses=tuple(r.address for r in found if isinstance(r, dns.rdtypes.IN.A.A | dns.rdtypes.IN.AAAA.AAAA)),
+        mx=tuple(
+            sorted(
+                (Mx(r.preference, _text(r.exchange)) for r in found if isinstance(r, dns.rdtypes.ANY.MX.MX)),
+                key=lambda mx: (mx.preference, mx.exchange),
+            )
+        ),
+        srv=tuple(
+            sorted(
+                (
+                    Srv(r.priority, r.weight, r.port, _text(r.target))
+                    for r in found
+                    if isinstance(r, dns.rdtypes.IN.SRV.SRV)
+                ),
+                key=lambda srv: (srv.priority, -srv.weight, srv.host),
+            )
+        ),
+        aliases=aliases,
+    )
+
+
+def _follow(message: dns.message.Message, owner: dns.name.Name) -> tuple[dns.name.Name, tuple[str, ...]]:
+    """Walk the CNAMEs of the answer section; a loop ends after as many steps as there are records."""
+    aliases: list[str] = []
+    for _ in range(min(len(message.answer), MAX_RECORDS)):
+        step = next((r for r in message.answer if r.name == owner and r.rdtype == dns.rdatatype.CNAME), None)
+        if step is None:
+            break
+        owner = step[0].target
+        aliases.append(_text(owner))
+    return owner, tuple(aliases)
+
+
+def _text(name: dns.name.Name) -> str:
+    return name.to_text(omit_final_dot=len(name) > 1).lower()

@@ -1,0 +1,107 @@
+"""Which real servers and which guards do all tests share?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from smtpcheck.lab.pki import Authority
+from tests.servers import chrony as chronyd
+from tests.servers import postfix as mail
+from tests.servers import unbound as resolver
+from tests.servers.daemon import folder, program
+from tests.servers.issuer import Issuer, issuer_site
+from tests.servers.loopback import guarded
+
+SERVERS = {"postfix", "unbound", "chrony", "faketime"}
+CERTIFICATES = ("good", "missing-intermediate", "wrong-host", "expired", "not-yet-valid", "self-signed")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses a real server, and say so in the JUnit file, where .ci/servers.py looks for it."""
+    for item in items:
+        if SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.servers)
+        if item.get_closest_marker("servers"):
+            item.user_properties.append(("servers", item.nodeid))
+
+
+@pytest.fixture(autouse=True)
+def only_loopback() -> Iterator[None]:
+    """No test speaks to another machine, even where the code under test swallows the error."""
+    with guarded() as escapes:
+        yield
+    assert not escapes, f"not on loopback: {escapes}"
+
+
+def _require(command: str, package: str, *, root: bool = False) -> None:
+    if program(command) is None:
+        pytest.skip(f"needs {command}: apt-get install {package}")
+    if root and os.geteuid() != 0:
+        pytest.skip(f"needs root to start {command} (Debian package {package})")
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[Issuer]:
+    """A web site on loopback, for caIssuers of the certificates that `authority` issues."""
+    with issuer_site() as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def authority(issuer: Issuer) -> Authority:
+    """The certificate authority behind the real servers; its leaves name `issuer` for the intermediate."""
+    made = Authority(issuer_url=issuer.url)
+    issuer.body = made.intermediate_der
+    return made
+
+
+@pytest.fixture(scope="session")
+def postfix_ports() -> mail.Endpoints:
+    """Where the real Postfix listens, or would: known without starting it."""
+    return mail.choose_ports(CERTIFICATES)
+
+
+@pytest.fixture(scope="session")
+def postfix(authority: Authority, postfix_ports: mail.Endpoints) -> Iterator[mail.Postfix]:
+    """A real Postfix with Dovecot SASL, every service of `tests.servers.postfix.SERVICES`."""
+    _require("postfix", "postfix", root=True)
+    _require("dovecot", "dovecot-core", root=True)
+    with folder("pki") as home:
+        root = home / "root.pem"
+        root.write_bytes(authority.root_pem)
+        tls: dict[str, tuple[Path, Path]] = {}
+        for kind in CERTIFICATES:
+            (home / kind).mkdir()
+            tls[kind] = authority.issue(kind, mail.HOST).write(home / kind)
+        with mail.postfix(postfix_ports, tls, root) as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def unbound(postfix_ports: mail.Endpoints) -> Iterator[resolver.Unbound]:
+    """A real resolver that knows postfix.test; its SRV records lead to the services of `postfix`."""
+    _require("unbound", "unbound")
+    starttls, implicit = postfix_ports["good", "starttls"], postfix_ports["good", "implicit"]
+    with resolver.unbound(resolver.records(starttls, implicit)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def chrony() -> Iterator[chronyd.Chrony]:
+    """A real NTP server that tells this machine's time."""
+    _require("chronyd", "chrony")
+    with chronyd.chrony() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def faketime() -> chronyd.Faketime:
+    """`faketime("+7m")`: the environment in which a program's wall clock is that far off."""
+    if chronyd.faketime_library() is None:
+        pytest.skip("needs libfaketime: apt-get install faketime")
+    return chronyd.faketime_env

@@ -1,0 +1,148 @@
+"""Does every fault of the table show the symptom it is named for, to clients that are not ours?"""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Iterator
+
+import dns.exception
+import dns.message
+import dns.query
+import dns.resolver
+import pytest
+
+from smtpcheck.lab import Background, Lab, background
+from tests.lab import mail_symptoms as mail
+from tests.lab import name_symptoms as names
+from tests.lab.clients import secured
+from tests.lab.mail_symptoms import Symptom
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Background]:
+    with background() as running:
+        yield running
+
+
+SYMPTOMS: dict[str, Symptom] = {
+    "healthy": mail.in_order,
+    "healthy-implicit": mail.in_order,
+    "healthy-slow-greeting": mail.slow,
+    "healthy-scripted": mail.in_order,
+    # the numbers are OpenSSL's X509_V_ERR_*
+    "cert-hostname-mismatch": mail.verifies(62),
+    "cert-chain-incomplete": mail.incomplete(mail.intermediate),
+    "cert-chain-incomplete-no-aia": mail.incomplete(None),
+    "cert-chain-incomplete-aia-missing": mail.incomplete(mail.missing),
+    "cert-chain-incomplete-aia-endless": mail.incomplete(mail.endless),
+    "cert-chain-incomplete-aia-elsewhere": mail.incomplete(mail.elsewhere),
+    "cert-chain-incomplete-aia-hangs": mail.incomplete(mail.hangs),
+    "cert-expired": mail.verifies(10),
+    "cert-not-yet-valid": mail.verifies(9),
+    "cert-intermediate-or-root-expired": mail.verifies(10),
+    "cert-self-signed": mail.verifies(18),
+    "cert-private-ca": mail.verifies(20),
+    "cert-cn-only": mail.no_san,
+    "cert-weak-key-or-sig": mail.verifies(66),
+    "cert-weak-signature": mail.sha1,
+    "cert-wrong-purpose": mail.verifies(26),
+    "cert-wrong-order": mail.sent(3, ordered=False),
+    "cert-superfluous-root": mail.sent(3),
+    "cert-expires-soon": mail.expires_soon,
+    "cert-wildcard": mail.in_order,
+    "cert-wildcard-too-deep": mail.verifies(62),
+    "auth-refused": mail.login(535, b"5.7.8 Error: authentication failed"),
+    "qq-password-not-authcode": mail.login(
+        535,
+        b"Login Fail. Please enter your authorization code to login. More information in "
+        b"http://service.mail.qq.com/cgi-bin/help?subtype=1&&id=28&&no=1001256",
+    ),
+    "auth-temporary": mail.login(454, b"4.7.0"),
+    "auth-not-offered": mail.no_login(None, None),
+    "auth-mech-none-common": mail.no_login(None, "GSSAPI NTLM"),
+    "auth-only-after-starttls": mail.late_login,
+    "auth-gone-after-tls": mail.no_login("PLAIN LOGIN", None),
+    "auth-closed-instead-of-reply": mail.login_closed,
+    "auth-echoes-secret": mail.login_echoed,
+    "auth-login-only": mail.login_only,
+    "conn-refused": mail.raises(ConnectionRefusedError),
+    "conn-timeout-drop": mail.raises(TimeoutError, timeout=2.0),
+    "conn-reset": mail.reset,
+    "closed-after-connect": mail.closed,
+    "ipv6-preferred-broken": names.two_addresses,
+    "greeting-never": mail.raises(smtplib.SMTPServerDisconnected),
+    "greeting-drip": mail.drip,
+    "greeting-endless": mail.flood,
+    "banner-554-dnsbl": mail.greeted(
+        b"554 5.7.1 Service unavailable; Client host [127.0.0.1] blocked using zen.spamhaus.org"
+    ),
+    "greeting-421": mail.greeted(b"421 4.3.2 smtp.greeting-421.lab.test "),
+    "banner-not-smtp": mail.greeted(b"HTTP/1.1 400 Bad Request\r\n"),
+    "banner-ssh": mail.greeted(b"SSH-2.0-OpenSSH"),
+    "banner-imap": mail.greeted(b"* OK [CAPABILITY IMAP4rev1"),
+    "ehlo-refused": mail.no_ehlo,
+    "starttls-not-offered": mail.no_starttls,
+    "starttls-broken": mail.starttls(b"454 4.7.0 TLS not available due to local problem\r\n"),
+    "starttls-hangs": mail.starttls_hangs,
+    "starttls-garbage": mail.starttls(b"\x00\xff\xfe garbage \x80\r\n"),
+    "starttls-injection-response": mail.injected,
+    "tls-handshake-hang": mail.handshake(TimeoutError),
+    "tls-reset-in-handshake": mail.handshake(ConnectionResetError),
+    "tls-closed-in-handshake": mail.handshake(ssl.SSLEOFError),
+    "tls-half-handshake": mail.handshake(ssl.SSLEOFError),
+    "tls-alert": mail.handshake(ssl.SSLError, match="HANDSHAKE_FAILURE"),
+    "tls-garbage": mail.handshake(ssl.SSLError, match="WRONG_VERSION_NUMBER"),
+    "tls-server-too-old": mail.old_only,
+    "tls-implicit-on-starttls-port": mail.wants_starttls,
+    "plain-on-implicit-tls-port": mail.wants_tls,
+    "quit-never-answered": mail.no_farewell,
+    "host-typo": names.no_name(dns.resolver.NXDOMAIN),
+    "dns-nodata-host": names.no_name(dns.resolver.NoAnswer),
+    "dns-servfail": names.no_name(dns.resolver.NoNameservers, "SERVFAIL"),
+    "dns-refused": names.no_name(dns.resolver.NoNameservers, "REFUSED"),
+    "dns-resolver-down": names.no_resolver,
+    "dns-resolver-timeout-slow": names.no_name(dns.resolver.LifetimeTimeout),
+    "dns-truncated-tcp-blocked": names.truncated(tcp=False),
+    "dns-truncated-tcp-works": names.truncated(tcp=True),
+    "dns-garbage": names.dns_bytes(lambda data: data[:2] == b"\x12\x34" and set(data[2:]) == {0xFF}),
+    "dns-wrong-id": names.dns_bytes(lambda data: data[:2] != b"\x12\x34" and len(data) > 40),
+    "dns-empty": names.dns_bytes(lambda data: data == b""),
+    "dns-hijack-nxdomain-redirect": names.hijacked,
+    "mx-healthy": names.exchanger,
+    "mx-none-fallback-a": names.exchanger,
+    "mx-null": names.null_mx,
+    "mx-domain-nxdomain": names.no_domain,
+    "clock-ahead": names.offset(-420.0),
+    "clock-behind": names.offset(420.0),
+    "clock-tz-as-utc": names.offset(-28800.0),
+    "clock-explains-cert": names.explained(9, 420.0),
+    "clock-explains-cert-expired": names.explained(10, -420.0),
+    "ntp-blocked": names.silent_clock,
+    "ntp-kod": names.kiss,
+    "ntp-unsynchronised": names.unsynchronised,
+    "ntp-forged": names.forged,
+    "ntp-zero-origin": names.no_origin,
+    "ntp-garbage": names.not_ntp,
+    "ntp-short": names.short,
+    "ntp-dispersion": names.unsure,
+    "ntp-wrong-mode": names.wrong_mode,
+}
+
+
+@pytest.mark.parametrize("name", SYMPTOMS)
+def test_symptom(lab: Background, name: str) -> None:
+    practice = lab.start(name)
+    assert practice.fault == name
+    SYMPTOMS[name](practice)
+
+
+def test_every_fault_has_a_symptom() -> None:
+    assert list(SYMPTOMS) == list(Lab.faults)
+
+
+@pytest.mark.parametrize("name", ["healthy", "healthy-implicit", "healthy-scripted"])
+def test_wrong_password_is_refused(lab: Background, name: str) -> None:
+    practice = lab.start(name, password="right/+=")
+    with secured(practice) as client, pytest.raises(smtplib.SMTPAuthenticationError, match="535"):
+        client.login(practice.target, "wrong")
