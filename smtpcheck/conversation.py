@@ -155,8 +155,10 @@ class Dialogue:
         """Wait until the greeting is there or overdue; True where nothing at all was said in the quiet time."""
         place = next(index for index, (leg, _) in enumerate(self._legs) if leg is Stage.GREETING)
         quiet = asyncio.create_task(self._quiet.wait())
-        await asyncio.wait({self._task(place), quiet}, return_when=asyncio.FIRST_COMPLETED)
-        quiet.cancel()
+        try:
+            await asyncio.wait({self._task(place), quiet}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            quiet.cancel()
         return self._quiet.is_set() and self.heard.greeting is None
 
     def abandon(self) -> None:
@@ -207,6 +209,8 @@ class Dialogue:
     async def _walk(self, index: int) -> None:
         if index:
             await asyncio.shield(self._task(index - 1))
+        else:
+            await self._enter()
         stage, leg = self._legs[index]
         self.current = stage
         started, broke = self._now(), None
@@ -226,12 +230,15 @@ class Dialogue:
         finally:
             self._steps.append(Step(stage, started, self._now() - started, broke))
 
-    async def _connect(self) -> None:
+    async def _enter(self) -> None:
+        """Wait for a place in the host's budget, which is no time of the host's."""
         if not self.subject.address:
             raise Broken(Stage.DNS, Kind.NODATA, "no address to connect to")
         await self._door.slot(self.subject.name).acquire()
         self._slot = True
         self.started, self._origin = datetime.now(UTC), time.perf_counter()
+
+    async def _connect(self) -> None:
         self._stream = await self._door.connect(
             self.subject.name, self.subject.address, self.subject.port, self._limits.connect
         )

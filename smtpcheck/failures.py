@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import traceback
 from collections.abc import Callable
 from pathlib import PurePath
@@ -74,7 +75,7 @@ def network_kind(error: OSError) -> Kind:
 def broken(stage: Stage, error: OSError) -> Broken | CouldNotAsk:
     """The exception to raise for a socket's error at `stage`."""
     kind = network_kind(error)
-    detail = error.strerror or type(error).__name__
+    detail = os.strerror(error.errno) if error.errno else type(error).__name__
     return CouldNotAsk(stage, kind, detail) if kind in OURS else Broken(stage, kind, detail)
 
 

@@ -40,7 +40,6 @@ CONCERNS = {
     "auth": (Stage.AUTH,),
     "envelope": (Stage.MAIL, Stage.RCPT),
 }
-_GOOD = frozenset({Status.OK, Status.NOTE, Status.WARN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,13 +207,11 @@ def _in_order(target: Target, results: Sequence[Result[Any]]) -> tuple[Subject, 
 def _standing(subject: Subject, results: Sequence[Result[Any]], *, deep: bool) -> bool | None:
     """Fit for the login (True), not fit (False), or not known yet (None)."""
     mine = results_of(subject, results)
-    last = "greeting" if subject.mode is Mode.PLAIN else "chain"
-    for name in ("port", "greeting", "tls", "chain") if deep else ("port",):
-        result = mine.get(name)
-        if result is not None and result.status not in _GOOD | {Status.SKIPPED}:
-            return False
-    needed = mine.get(last if deep else "port")
-    return None if needed is None else True
+    names = ("port", "greeting", "tls", "chain") if deep else ("port",)
+    if any(break_of(mine[name]) for name in names if name in mine):
+        return False
+    last = "port" if not deep else "greeting" if subject.mode is Mode.PLAIN else "chain"
+    return None if last not in mine else mine[last].status is not Status.BLOCKED
 
 
 def chosen(target: Target, results: Sequence[Result[Any]]) -> Subject | None:
@@ -240,24 +237,36 @@ def first_break(
     """The first stage of the path that broke or was not learnt, and the result that says so."""
     mine = results_of(subject, results)
     address = results_of(Subject(subject.name), results).get("address")
-    if address is not None and _breaks(address, Stage.DNS):
+    if address is not None and break_of(address):
         return Stage.DNS, address
     for stage in PATHS[subject.mode]:
         if stage not in until:
             continue
         for name, stages in CONCERNS.items():
-            if stage in stages and name in mine and _breaks(mine[name], stage):
+            if stage in stages and name in mine and break_of(mine[name]) is stage:
                 return stage, mine[name]
     return None, None
 
 
-def _breaks(result: Result[Any], stage: Stage) -> bool:
+def break_of(result: Result[Any]) -> Stage | None:
+    """The stage at which this result says that the way ended, None where it does not.
+
+    Read from the facts, because the findings about side endpoints are only notes.
+    """
+    own = CONCERNS.get(result.probe, (Stage.DNS,))[0]
     match result.outcome:
         case Failure() as failure:
-            return failure.stage is stage
+            return failure.stage
         case Blocked() | Skipped():
-            return False
-    return any(f.severity is Severity.FAIL and f.stage is stage for f in result.findings)
+            return None
+        case AddressFacts() as facts:
+            return None if facts.addresses else Stage.DNS
+    if getattr(result.facts, "broke", None):
+        return getattr(result.facts, "stage", own)
+    trust = getattr(result.facts, "verdict", None)
+    if trust is not None and not trust.verified:
+        return Stage.CERTIFICATE
+    return next((f.stage for f in result.findings if f.severity is Severity.FAIL), None)
 
 
 def asked(target: Target) -> tuple[Stage, ...]:

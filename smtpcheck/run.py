@@ -87,7 +87,7 @@ async def run(
             complete=complete,
             verdict=verdict(target, (), ()),
             results=schedule.ordered(),
-            conversations=tuple(dialogue.record for dialogue in ctx.dialogues),
+            conversations=tuple(dialogue.record for dialogue in ctx.dialogues if dialogue.subject.address),
             experiments=tuple(ctx.experiments),
             contacts=contacts(target, door),
             environment=environment(),
@@ -135,8 +135,8 @@ class _Schedule:
                 if time.monotonic() >= ends:
                     await self._cut_off(list(self._pending))
                     return False
-            await self._close_side_doors()
             self._start_new()
+            await self._close_side_doors()
         return True
 
     def ordered(self) -> tuple[Result[Any], ...]:
@@ -209,11 +209,12 @@ class _Schedule:
     async def _close_side_doors(self) -> None:
         """Say goodbye where nothing is left to ask, so that a host never sees more than two of us."""
         busy = {subject for _, subject in self._pending.values()}
+        asked = {result.subject for result in self._results.values()}
         elected = route.primary(self._ctx.target, tuple(self._results.values()))
         over = [
             d
             for d in self._ctx.dialogues
-            if d.subject not in busy and not d.closed and (d.told_all or (elected and d.subject != elected))
+            if d.subject in asked - busy and not d.closed and (d.told_all or (elected and d.subject != elected))
         ]
         for dialogue in over:
             await dialogue.close()

@@ -24,7 +24,7 @@ from smtpcheck.core import (
     Target,
     TargetKind,
 )
-from smtpcheck.diagnosis.causes import CAUSES, Case, Cause
+from smtpcheck.diagnosis.causes import CAUSES, Case, Cause, always, symptom
 from smtpcheck.diagnosis.evidence import evidence
 from smtpcheck.probes import named
 
@@ -123,13 +123,12 @@ def _name(case: Case) -> Diagnosis:
             return _diagnosis(case, cause, Confidence.CERTAIN)
     possible = [(cause, holds) for cause, holds in answers if holds is not False]
     if not possible:
-        return _diagnosis(case, Cause(case.finding.code, lambda _: True), Confidence.CERTAIN)
+        return _diagnosis(case, Cause(symptom(case.finding), always), Confidence.CERTAIN)
     possible.sort(key=lambda pair: pair[1] is not True)
     alternatives = tuple(
         Alternative(cause.code, Confidence.LIKELY if holds else Confidence.AMBIGUOUS) for cause, holds in possible
     )
-    symptom = Cause(case.finding.code, lambda _: True)
-    return _diagnosis(case, symptom, Confidence.AMBIGUOUS, alternatives)
+    return _diagnosis(case, Cause(symptom(case.finding), always), Confidence.AMBIGUOUS, alternatives)
 
 
 def _diagnosis(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from smtpcheck import providers
 from smtpcheck.core import Finding, Mode, Result, Scalar, Stage, Subject, Target
 from smtpcheck.diagnosis import replies
 from smtpcheck.probes.chain import ChainFacts
@@ -118,14 +119,33 @@ def speaks(*protocols: str) -> Holds:
     return lambda case: case.finding.seen.get("speaks") in protocols
 
 
+def _mode(case: Case, mode: Mode) -> bool:
+    return case.result.subject.mode is mode
+
+
 def address_literal(case: Case) -> bool | None:
     """The name asked for is an IP address."""
     return case.finding.seen.get("address") is True
 
 
+def near_a_known_host(case: Case) -> bool | None:
+    """The name is a slip of a provider's; any other name may be one too."""
+    return True if providers.nearest_host(case.result.subject.name) else None
+
+
+def _suggestion(case: Case) -> Mapping[str, Scalar]:
+    return {"suggestion": providers.nearest_host(case.result.subject.name) or ""}
+
+
 def replied(cause: str) -> Holds:
     """The table of replies names that cause for what the server said."""
     return lambda case: replies.cause_of(case.finding, case.target) == cause
+
+
+def symptom(finding: Finding) -> str:
+    """The code of a break whose cause is not known further: its stage and what broke, as connect-reset."""
+    what = finding.code.partition("-")[2].removeprefix(f"{finding.stage}-")
+    return f"{finding.stage}-{what}"
 
 
 def _clock(case: Case) -> Mapping[str, Scalar]:
@@ -137,7 +157,7 @@ _AHEAD = Cause("clock-ahead", clock_ahead, Stage.CLOCK, _clock)
 _BEHIND = Cause("clock-behind", clock_behind, Stage.CLOCK, _clock)
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
-    "address-nxdomain": (Cause("dns-nxdomain", always),),
+    "address-nxdomain": (Cause("host-typo", near_a_known_host, None, _suggestion),),
     "address-nodata": (Cause("dns-nodata-host", always),),
     "address-servfail": (Cause("dns-servfail", always),),
     "address-resolver-down": (Cause("dns-resolver-down", always),),
@@ -165,7 +185,8 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "tls-refused": (Cause("starttls-broken", always),),
     "tls-injected": (Cause("starttls-injection-response", always),),
     "tls-plaintext": (
-        Cause("tls-implicit-on-starttls-port", lambda case: case.finding.seen.get("speaks") == "smtp"),
+        Cause("tls-implicit-on-starttls-port", lambda case: _mode(case, Mode.IMPLICIT) and speaks("smtp")(case)),
+        Cause("starttls-broken", lambda case: _mode(case, Mode.STARTTLS)),
         Cause("banner-not-smtp", speaks("http", "ssh", "imap", "pop3", "vnc")),
     ),
     "tls-silent": (Cause("tls-handshake-hang", always),),
@@ -188,7 +209,11 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "chain-issuer-not-yet-valid": (_BEHIND, Cause("cert-not-yet-valid", always)),
     "chain-weak-key": (Cause("cert-weak-key-or-sig", always),),
     "chain-weak-signature": (Cause("cert-weak-key-or-sig", always),),
-    "auth-refused": tuple(Cause(code, replied(code)) for code in replies.causes(Stage.AUTH)),
+    "auth-refused": (
+        *(Cause(code, replied(code)) for code in replies.causes(Stage.AUTH)),
+        # words that no row knows: most refusals are about the credentials, which is no proof
+        Cause("auth-credentials-refused", unknown),
+    ),
     "auth-no-common": (Cause("auth-mech-none-common", always),),
     "clock-ahead": (Cause("clock-ahead", always),),
     "clock-behind": (Cause("clock-behind", always),),

@@ -80,11 +80,13 @@ class Lab:
 
     async def stop(self) -> None:
         """Stop all servers, newest first, and remove the folder."""
-        while self._services:
-            await self._services.pop().stop()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        try:
+            while self._services:
+                await self._services.pop().stop()
+        finally:
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._folder = None
 
     async def start(self, fault_name: str = "healthy", /, **overrides: Any) -> Practice:
         """Start what a fault needs; `overrides` replace fields of its row, `password` the account's password.

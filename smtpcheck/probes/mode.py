@@ -39,16 +39,15 @@ class TlsMode(Probe[ModeFacts]):
         if doubt is None:
             raise NotNeeded("the mode expected was spoken")
         other = Mode.STARTTLS if subject.mode is Mode.IMPLICIT else Mode.IMPLICIT
+        second = ctx.dialogue(route.speaking(subject, other))
         async with ctx.experiment(self.name, subject):
-            found = await _speaks(ctx.dialogue(route.speaking(subject, other)))
+            found = await _speaks(second)
+        stated = ctx.target.mode is not Mode.AUTO
         if found:
             dialogue.abandon()
-        return ModeFacts(
-            tried=subject.mode,
-            found=other if found else None,
-            stated=ctx.target.mode is not Mode.AUTO,
-            said=doubt,
-        )
+        if stated or not found:
+            await second.close()
+        return ModeFacts(tried=subject.mode, found=other if found else None, stated=stated, said=doubt)
 
     def judge(self, facts: ModeFacts) -> Iterator[Finding]:
         """A mismatch is a fault only against a mode that somebody stated."""

@@ -44,13 +44,12 @@ class Submission(Probe[SubmissionFacts]):
             return SubmissionFacts(
                 domain=subject.name, source="srv", candidates=found, srv=tuple(srv), declined=not found
             )
-        mx = await ctx.door.ask(subject.name, "MX")
+        # at once, because a silent resolver costs seconds for each question in turn
+        mx, guess = await asyncio.gather(ctx.door.ask(subject.name, "MX"), _guess(subject.name, ctx))
         provider = next((p for entry in mx.mx if (p := providers.by_mx(entry.exchange))), None)
         if provider:
             return _at(subject.name, "mx", provider, tuple(srv), mx)
-        return SubmissionFacts(
-            domain=subject.name, source="guess", candidates=await _guess(subject.name, ctx), srv=tuple(srv), mx=mx
-        )
+        return SubmissionFacts(domain=subject.name, source="guess", candidates=guess, srv=tuple(srv), mx=mx)
 
     def judge(self, facts: SubmissionFacts) -> Iterator[Finding]:
         """Where nobody says it, the guess is said to be one."""

@@ -1,0 +1,186 @@
+"""What is to be said about a code, in the reader's language? One file a code; only the files needed are read.
+
+A text may hold {placeholders}, filled with what a finding saw. Those values come from strangers.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache, lru_cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from smtpcheck.core import Alternative, Diagnosis, Evidence, Finding, Scalar
+
+LANGUAGES = ("en", "zh-CN")
+VALUE_LIMIT = 300
+"""Characters of one value; a defence, longer than any healthy reply line."""
+
+# Longer than any code here; a code may come from the command line or from a stranger's report.
+_CODE = re.compile(r"[a-z0-9-]{1,80}")
+_VARIABLES = ("SMTPCHECK_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+_PLACE = re.compile(r" \(\{([a-z_]+)\}\)|（\{([a-z_]+)\}）|(?:: |：| )?\{([a-z_]+)\}")
+# What may stand in a command line that a reader copies: no quote, no expansion, no option.
+_SHELL_SAFE = re.compile(r"[A-Za-z0-9.:\[][A-Za-z0-9.:@_/+\[\]-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is said about one code; `decides` tells a cause from its look-alikes."""
+
+    code: str
+    summary: str
+    why: str = ""
+    steps: tuple[str, ...] = ()
+    otherwise: str = ""
+    decides: str = ""
+
+
+_KEYS = frozenset(field.name for field in fields(Entry)) - {"code"}
+
+
+def language(option: str = "", environ: Mapping[str, str] = os.environ) -> str:
+    """The language asked for by the option or, in POSIX's order, by the environment; en for one not spoken here."""
+    asked = next((value for value in (option, *(environ.get(name, "") for name in _VARIABLES)) if value), "")
+    return "zh-CN" if asked.lower().startswith("zh") else "en"
+
+
+def entry(code: str, lang: str) -> Entry | None:
+    """The entry of that code, in English where `lang` has none; None for a code that nobody knows.
+
+    ValueError for a language that is none of LANGUAGES and for a file with another key or type than an entry's.
+    """
+    if lang not in LANGUAGES:
+        raise ValueError(f"not a language spoken here: {lang!a}")
+    return _entry(code, lang) if _CODE.fullmatch(code) else None
+
+
+@lru_cache(maxsize=512)
+def _entry(code: str, lang: str) -> Entry | None:
+    content = _content(code, lang)
+    if content is None:
+        return entry(code, "en") if lang != "en" else None
+    if content.keys() - _KEYS:
+        raise ValueError(f"{lang}/{code}: unknown keys {sorted(content.keys() - _KEYS)}")
+    try:
+        return msgspec.convert({"code": code, **content}, Entry)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{lang}/{code}: {error}") from None
+
+
+def _content(name: str, lang: str) -> dict[str, Any] | None:
+    path = files("smtpcheck.advice") / lang.replace("-", "_") / f"{name}.toml"
+    return tomllib.loads(path.read_text("utf-8")) if path.is_file() else None
+
+
+@cache
+def ui(lang: str) -> Mapping[str, str]:
+    """The words that all renderers need, by "table.key" as in _ui.toml."""
+    content = _content("_ui", lang if lang in LANGUAGES else "en") or {}
+    return MappingProxyType({f"{table}.{key}": text for table, words in content.items() for key, text in words.items()})
+
+
+def placeholders(text: str) -> frozenset[str]:
+    """The names of the values that a text needs."""
+    return frozenset(match[match.lastindex or 0] for match in _PLACE.finditer(text))
+
+
+def fill(text: str, seen: Mapping[str, Scalar], subject: str) -> str:
+    """The text with its values, `{subject}` among them, in one pass; "?" for a value that is not there.
+
+    An empty value takes along the space, the colon or the brackets that would introduce it. Between backquotes
+    stands what a reader may paste into a shell: a value that could mean more than itself there shows as "?".
+    """
+    values = {**seen, "subject": subject}
+    parts = text.split("`")
+    return "`".join(_filled(part, values, command=bool(i % 2)) for i, part in enumerate(parts))
+
+
+def _filled(part: str, values: Mapping[str, Scalar], *, command: bool) -> str:
+    def value(match: re.Match[str]) -> str:
+        name = match[match.lastindex or 0]
+        shown = _visible(values[name]) if name in values else "?"
+        if command and not _SHELL_SAFE.fullmatch(shown):
+            shown = "?"
+        return match[0].replace(f"{{{name}}}", shown) if shown else ""
+
+    return _PLACE.sub(value, part)
+
+
+def _visible(value: Scalar) -> str:
+    """On one line and harmless to a terminal: controls, bidi marks and the backquote become escapes."""
+    text = f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
+    shown = "".join(map(_escaped, text[: VALUE_LIMIT + 1]))
+    return shown if len(shown) <= VALUE_LIMIT else shown[: VALUE_LIMIT - 1] + "…"
+
+
+def _escaped(char: str) -> str:
+    if char == "`":
+        return r"\x60"
+    return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+
+
+def told(code: str, lang: str, seen: Mapping[str, Scalar], subject: str) -> Entry:
+    """The entry with its values; for a code without one an entry that says so."""
+    found = entry(code, lang)
+    if found is None:
+        return Entry(code, fill(ui(lang)["sentence.unknown-code"], {"code": code}, subject))
+    return replace(
+        found,
+        summary=fill(found.summary, seen, subject),
+        why=fill(found.why, seen, subject),
+        steps=tuple(fill(step, seen, subject) for step in found.steps),
+        otherwise=fill(found.otherwise, seen, subject),
+        decides=fill(found.decides, seen, subject),
+    )
+
+
+class Words:
+    """What a report says in one language; the Protocol of the same name in report/json.py, and a little more."""
+
+    def __init__(self, lang: str) -> None:
+        self.lang = lang
+        self.ui = ui(lang)
+
+    def summary(self, diagnosis: Diagnosis, /) -> str:
+        """One line: what is wrong."""
+        return self._told(diagnosis).summary
+
+    def why(self, diagnosis: Diagnosis, /) -> str:
+        """What that means; may be empty."""
+        return self._told(diagnosis).why
+
+    def steps(self, diagnosis: Diagnosis, /) -> Sequence[tuple[str, str]]:
+        """What to do, in order, as (id, text); the id is the code and a number from 1."""
+        return [(f"{diagnosis.code}.{i}", text) for i, text in enumerate(self._told(diagnosis).steps, 1)]
+
+    def otherwise(self, diagnosis: Diagnosis, /) -> str:
+        """What to do when the steps do not help."""
+        return self._told(diagnosis).otherwise
+
+    def decided_by(self, diagnosis: Diagnosis, alternative: Alternative, /) -> str:
+        """What would tell this alternative from the others."""
+        return told(alternative.code, self.lang, diagnosis.seen, diagnosis.subject).decides
+
+    def finding(self, finding: Finding, /) -> str:
+        """One line: what was found."""
+        return told(finding.code, self.lang, finding.seen, finding.subject).summary
+
+    def evidence(self, evidence: Evidence, diagnosis: Diagnosis | None = None, /) -> str:
+        """What this observation shows, as far as the values at hand allow; else who said it and where."""
+        found = entry(evidence.text, self.lang)
+        values = {**diagnosis.seen, "subject": diagnosis.subject} if diagnosis else {}
+        if found and placeholders(found.summary) <= values.keys():
+            return fill(found.summary, values, str(values.get("subject", "")))
+        stage = self.ui[f"stage.{evidence.stage}"]
+        return fill(self.ui[f"evidence.{evidence.who}"], {"stage": stage}, "")
+
+    def _told(self, diagnosis: Diagnosis) -> Entry:
+        return told(diagnosis.code, self.lang, diagnosis.seen, diagnosis.subject)

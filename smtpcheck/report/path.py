@@ -1,0 +1,156 @@
+"""How far did the mail get, and what else of a report is told? The choices that every layout for people shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smtpcheck import route
+from smtpcheck.core import (
+    PATHS,
+    Blocked,
+    Evidence,
+    Failure,
+    Finding,
+    Mode,
+    Report,
+    Result,
+    Severity,
+    Stage,
+    Status,
+    Subject,
+    TargetKind,
+)
+
+# Steps of the stage before them, to a person; named where they are what broke.
+_FOLDED = frozenset({Stage.EHLO, Stage.STARTTLS})
+_QUIET = frozenset({Status.OK, Status.NOTE, Status.BLOCKED, Status.SKIPPED})
+_ENDED = frozenset({Status.FAIL, Status.INCONCLUSIVE, Status.BLOCKED, Status.BUG})
+_WORST = (Status.BUG, Status.FAIL, Status.INCONCLUSIVE, Status.WARN, Status.BLOCKED, Status.NOTE, Status.OK)
+_SEVERE = (Severity.FAIL, Severity.WARN, Severity.NOTE)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One stage of the way, and how it went."""
+
+    stage: Stage
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A finding beside the diagnosis; `times` over how many subjects."""
+
+    finding: Finding
+    times: int = 1
+
+
+def legs(report: Report, *, full: bool = False) -> tuple[Leg, ...]:
+    """The asked stages in the order walked, then the clock; without `full` the quiet in-between steps are left away."""
+    subject = route.chosen(report.target, report.results)
+    walked: list[Leg] = []
+    for stage in _asked(report, subject):
+        own = _own_status(stage, subject, report.results)
+        ended = any(leg.status in _ENDED for leg in walked)
+        walked.append(Leg(stage, own or (Status.BLOCKED if ended else Status.SKIPPED)))
+    kept = [leg for leg in walked if full or not _folded(leg, walked)]
+    config = _worst(_status_at(Stage.CONFIG, result) for result in report.results)
+    clock = _worst(_status_at(Stage.CLOCK, result) for result in report.results if result.probe == "clock")
+    if config in (Status.FAIL, Status.WARN):
+        kept.insert(0, Leg(Stage.CONFIG, config))
+    return (*kept, Leg(Stage.CLOCK, clock)) if clock else tuple(kept)
+
+
+def _asked(report: Report, subject: Subject | None) -> tuple[Stage, ...]:
+    asked = route.asked(report.target)
+    path = PATHS[subject.mode if subject else Mode.STARTTLS] if not subject or subject.mode in PATHS else ()
+    login = report.target.kind is not TargetKind.MX
+    return tuple(stage for stage in path if stage in asked and (login or stage is not Stage.AUTH))
+
+
+def _folded(leg: Leg, walked: Sequence[Leg]) -> bool:
+    return leg.stage in _FOLDED and leg.status in _QUIET and leg is not walked[-1]
+
+
+def _own_status(stage: Stage, subject: Subject | None, results: Sequence[Result[Any]]) -> Status | None:
+    """How the results about the stage went, None when none says anything about it."""
+    if stage is Stage.DNS:
+        names = [r for r in results if r.probe in ("mx", "submission") or _resolves(r, subject)]
+        return _worst(_status_at(stage, result) for result in names)
+    mine = route.results_of(subject, results) if subject else {}
+    concerned = [mine[name] for name, stages in route.CONCERNS.items() if stage in stages and name in mine]
+    return _worst(_status_at(stage, result, subject) for result in concerned)
+
+
+def _resolves(result: Result[Any], subject: Subject | None) -> bool:
+    return result.probe == "address" and (subject is None or result.subject.name == subject.name)
+
+
+def _status_at(stage: Stage, result: Result[Any], subject: Subject | None = None) -> Status | None:
+    """What a result says about one stage; a break before the stage leaves nothing to say about it."""
+    outcome = result.outcome
+    path = PATHS.get(subject.mode, ()) if subject else ()
+    if isinstance(outcome, Failure):
+        if outcome.stage is stage or stage not in path or outcome.stage not in path:
+            return result.status
+        return Status.OK if path.index(stage) < path.index(outcome.stage) else None
+    if isinstance(outcome, Blocked):
+        return Status.BLOCKED
+    if result.facts is None:
+        return Status.SKIPPED
+    severities = {finding.severity for finding in result.findings if finding.stage is stage}
+    broken = [f.stage for f in result.findings if f.severity is Severity.FAIL and f.stage in path]
+    if any(path.index(at) < path.index(stage) for at in broken if stage in path):
+        return None
+    return next((Status(severity) for severity in _SEVERE if severity in severities), Status.OK)
+
+
+def _worst(statuses: Iterator[Status | None]) -> Status | None:
+    found = set(statuses)
+    known = next((status for status in _WORST if status in found), None)
+    return known or (Status.SKIPPED if Status.SKIPPED in found else None)
+
+
+def reached(walked: Sequence[Leg]) -> Stage | None:
+    """The last stage that went well before anything ended short, the clock aside."""
+    last = None
+    for leg in walked:
+        if leg.stage is Stage.CLOCK:
+            continue
+        if leg.status in _ENDED:
+            break
+        last = leg.stage if leg.status is not Status.SKIPPED else last
+    return last
+
+
+def untested(report: Report) -> tuple[Stage, ...]:
+    """What was not tested and is not known from the path to have gone well."""
+    fine = {leg.stage for leg in legs(report, full=True) if leg.status in (Status.OK, Status.NOTE, Status.WARN)}
+    login = report.target.kind is not TargetKind.MX
+    return tuple(s for s in report.not_tested if s not in fine and (login or s is not Stage.AUTH))
+
+
+def stopped(report: Report) -> tuple[Result[Any], ...]:
+    """The results that our side stopped, our own mistakes first; one for each reason."""
+    found = [r for r in report.results if isinstance(r.outcome, Failure)]
+    found.sort(key=lambda r: r.status is not Status.BUG)
+    reasons = {(r.outcome.kind, r.outcome.stage, r.outcome.detail): r for r in reversed(found)}
+    return tuple(reversed(reasons.values()))
+
+
+def remarks(report: Report) -> tuple[Remark, ...]:
+    """The findings that no diagnosis tells already, the worst first; the same one about several subjects once."""
+    told = {(e.text, d.subject) for d in report.diagnoses for e in d.evidence if _is_first(e, d.evidence)}
+    off_path = {e.text for d in report.diagnoses for e in d.evidence[1:]}
+    found: dict[str, list[Finding]] = {}
+    for finding in report.findings:
+        if (finding.code, finding.subject) not in told and finding.code not in off_path:
+            found.setdefault(finding.code, []).append(finding)
+    worst = sorted(found.values(), key=lambda same: min(_SEVERE.index(f.severity) for f in same))
+    return tuple(Remark(min(same, key=lambda f: _SEVERE.index(f.severity)), len(same)) for same in worst)
+
+
+def _is_first(evidence: Evidence, all_of_it: Sequence[Evidence]) -> bool:
+    return evidence is all_of_it[0]
