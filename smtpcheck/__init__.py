@@ -1,3 +1,59 @@
-"""Why does my mail not arrive, and what do I change?"""
+"""Why does my mail not arrive, and what do I change? The public API; everything is imported on first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from smtpcheck.api import acheck, aprobe, check, dump, load, probe, render
+    from smtpcheck.core import Probe, Report, Result, Target
+    from smtpcheck.credentials import Secret
+    from smtpcheck.settings import UsageError, parse_target
+
+_HOME = {
+    "acheck": "api",
+    "aprobe": "api",
+    "check": "api",
+    "dump": "api",
+    "load": "api",
+    "probe": "api",
+    "render": "api",
+    "Probe": "core",
+    "Report": "core",
+    "Result": "core",
+    "Target": "core",
+    "Secret": "credentials",
+    "UsageError": "settings",
+    "parse_target": "settings",
+}
+
+__all__ = [
+    "Probe",
+    "Report",
+    "Result",
+    "Secret",
+    "Target",
+    "UsageError",
+    "__version__",
+    "acheck",
+    "aprobe",
+    "check",
+    "dump",
+    "load",
+    "parse_target",
+    "probe",
+    "render",
+]
+
+
+def __getattr__(name: str) -> Any:  # PEP 562
+    if name in _HOME:
+        return getattr(import_module(f"smtpcheck.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'smtpcheck' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

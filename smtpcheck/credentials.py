@@ -20,6 +20,9 @@ class Secret:
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
+        """Raises SecretError for what no mechanism can say (RFC 4616 section 2: UTF-8 without NUL)."""
+        if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+            raise SecretError("the secret", "holds a NUL or bytes that are not UTF-8")
         self._value = value
 
     def reveal(self) -> str:
@@ -54,13 +57,26 @@ def resolve(reference: str, environ: Mapping[str, str] | None = None) -> Secret:
     """The secret that `env:NAME` or `file:PATH` refers to. Raises SecretError."""
     scheme, _, rest = reference.partition(":")
     if scheme == "env" and rest:
-        value = (os.environ if environ is None else environ).get(rest)
-        if value is None:
-            raise SecretError(reference, "that environment variable is not set")
-        return Secret(value)
+        return _secret(reference, _from_environ(rest, os.environ if environ is None else environ))
     if scheme == "file" and rest:
-        return Secret(_first_line(reference, Path(rest)))
+        return _secret(reference, _first_line(reference, Path(rest)))
     raise SecretError("the reference", "is neither env:NAME nor file:PATH")
+
+
+def _secret(reference: str, value: str | None) -> Secret:
+    if not value:
+        raise SecretError(reference, "is not set" if value is None else "is empty")
+    try:
+        return Secret(value)
+    except SecretError as error:
+        raise SecretError(reference, error.args[1]) from None
+
+
+def _from_environ(name: str, environ: Mapping[str, str]) -> str | None:
+    try:
+        return environ.get(name)
+    except UnicodeEncodeError:  # a name that can't be one
+        return None
 
 
 def _first_line(reference: str, path: Path) -> str:
@@ -68,19 +84,25 @@ def _first_line(reference: str, path: Path) -> str:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & (stat.S_IWOTH | stat.S_IROTH):
                 raise SecretError(reference, "everybody on this machine may read it; chmod 600 it first")
-            content = file.read(_MAX_FILE)
+            content = file.read(_MAX_FILE + 1)
     except OSError as error:
         raise SecretError(reference, error.strerror or "can't be read") from None
+    except ValueError:
+        raise SecretError(reference, "is no path") from None
+    if len(content) > _MAX_FILE:
+        raise SecretError(reference, f"holds more than {_MAX_FILE} bytes and is no password")
     try:
-        return content.decode().splitlines()[0]
-    except (UnicodeDecodeError, IndexError):
+        # only line ends end it: a password may hold what str.splitlines takes for one, and editors write a BOM
+        return content.partition(b"\n")[0].removesuffix(b"\r").decode("utf-8-sig")
+    except UnicodeDecodeError:
         raise SecretError(reference, "its first line is no text") from None
 
 
 def dotenv(path: Path) -> dict[str, str]:
     """NAME=value lines of a `.env` file; quotes around a value are taken off, nothing is expanded."""
     try:
-        lines = path.read_bytes()[:_MAX_FILE].decode().splitlines()
+        with path.open("rb") as file:
+            lines = file.read(_MAX_FILE).decode("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError):
         return {}
     found: dict[str, str] = {}

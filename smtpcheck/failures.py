@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import ssl
 import traceback
 from collections.abc import Callable
 from pathlib import PurePath
@@ -48,6 +49,7 @@ class NotNeeded(Exception):
 
 # Order matters: TimeoutError, the ConnectionErrors and ssl's errors are all OSErrors.
 _NETWORK: tuple[tuple[type[OSError], Kind], ...] = (
+    (ssl.SSLError, Kind.HANDSHAKE),
     (ConnectionRefusedError, Kind.REFUSED),
     (ConnectionResetError, Kind.RESET),
     (ConnectionAbortedError, Kind.RESET),
@@ -56,6 +58,7 @@ _NETWORK: tuple[tuple[type[OSError], Kind], ...] = (
 )
 _ERRNO = {
     errno.ENETUNREACH: Kind.NO_ROUTE,
+    errno.ENETDOWN: Kind.NO_ROUTE,
     errno.EADDRNOTAVAIL: Kind.NO_ROUTE,
     errno.EAFNOSUPPORT: Kind.NO_ROUTE,
     errno.EHOSTUNREACH: Kind.UNREACHABLE,
@@ -75,7 +78,9 @@ def network_kind(error: OSError) -> Kind:
 def broken(stage: Stage, error: OSError) -> Broken | CouldNotAsk:
     """The exception to raise for a socket's error at `stage`."""
     kind = network_kind(error)
-    detail = os.strerror(error.errno) if error.errno else type(error).__name__
+    # an SSLError's number is OpenSSL's, a gaierror's is negative
+    known = error.errno in errno.errorcode and not isinstance(error, ssl.SSLError)
+    detail = os.strerror(error.errno or 0) if known else type(error).__name__
     return CouldNotAsk(stage, kind, detail) if kind in OURS else Broken(stage, kind, detail)
 
 
@@ -83,17 +88,17 @@ def outcome(error: Exception, stage: Stage, mask: Callable[[str], str] = str) ->
     """How an exception out of a probe reads in its result."""
     match error:
         case Broken():
-            return Blocked(error.stage, error.kind, error.detail)
+            return Blocked(error.stage, error.kind, mask(error.detail))
         case CouldNotAsk():
-            return Failure(error.kind, error.stage, error.detail)
+            return Failure(error.kind, error.stage, mask(error.detail))
         case NotNeeded():
-            return Skipped(str(error))
+            return Skipped(mask(str(error)))
         case ProtocolError():
-            return Failure(Kind.GARBAGE, stage, str(error))
+            return Failure(Kind.GARBAGE, stage, mask(str(error)))
         case TimeoutError():
             return Failure(Kind.DEADLINE, stage)
         case OSError() if network_kind(error) in OURS:
-            return Failure(network_kind(error), stage, error.strerror or "")
+            return Failure(network_kind(error), stage, mask(error.strerror or ""))
     return Failure(Kind.BUG, stage, mask(where(error)))
 
 

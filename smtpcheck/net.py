@@ -14,14 +14,18 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from ipaddress import ip_address
-from pathlib import Path
+from dataclasses import dataclass, replace
+from ipaddress import IPv6Address, ip_address
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from smtpcheck.core import Kind, Stage
 from smtpcheck.failures import Broken, CouldNotAsk, broken, network_kind
+from smtpcheck.system import is_address
+from smtpcheck.system import parse_server as parse_server
+from smtpcheck.system import system_hosts as system_hosts
+from smtpcheck.system import system_ntp as system_ntp
+from smtpcheck.system import system_resolvers as system_resolvers
 from smtpcheck.wire import ProtocolError, dns
 
 CHUNK = 16384
@@ -110,12 +114,17 @@ class Door:
         hosts_source: str = "/etc/hosts",
         detours: Sequence[Detour] = (),
         dialer: Dialer | None = None,
+        dns_timeout: float = DNS_TIMEOUT,
+        http_timeout: float = HTTP_TIMEOUT,
     ) -> None:
+        """The time-outs are seconds: of each try of a DNS question, and of a whole HTTP exchange."""
         self.resolvers = tuple(resolvers)
         self.search = tuple(search)
         self.hosts = hosts or {}
         self.hosts_source = hosts_source
         self.detours = tuple(detours)
+        self._dns_timeout = dns_timeout
+        self._http_timeout = http_timeout
         self._dialer = dialer or DirectDialer()
         self._answers: dict[tuple[str, str], asyncio.Task[dns.Answer]] = {}
         self._slots: dict[str, asyncio.Semaphore] = {}
@@ -140,7 +149,10 @@ class Door:
     # DNS
 
     async def ask(self, name: str, type_: str) -> dns.Answer:
-        """The answer of the first resolver that gives one; asked once in a run. Never raises for the network."""
+        """What the first resolver that knows says, else the first that says anything; asked once in a run.
+
+        Never raises for the network.
+        """
         key = (name.lower().rstrip("."), type_)
         task = self._answers.get(key)
         if task is None:
@@ -156,21 +168,21 @@ class Door:
     async def _ask(self, name: str, type_: str) -> dns.Answer:
         if not self.resolvers:
             return dns.Answer(name=name, type=type_, broke=Kind.RESOLVER_DOWN, detail="no resolver is configured")
-        answer = None
+        answers: list[dns.Answer] = []
         for server in self.resolvers[:3]:
             try:
                 answer = await self._ask_server(server, name, type_)
             except ProtocolError as error:
                 return dns.Answer(name=name, type=type_, broke=Kind.GARBAGE, detail=str(error))
-            if answer.broke not in (Kind.RESOLVER_DOWN, Kind.RESOLVER_SILENT, Kind.SERVFAIL, Kind.DNS_REFUSED):
-                break
-        assert answer is not None
-        return answer
+            if answer.broke is None or answer.absent:
+                return answer
+            answers.append(answer)
+        return next((a for a in answers if a.broke not in (Kind.RESOLVER_DOWN, Kind.RESOLVER_SILENT)), answers[0])
 
     async def _ask_server(self, server: tuple[str, int], name: str, type_: str) -> dns.Answer:
         ident = secrets.randbelow(65536)
         query = dns.pack_query(name, type_, ident)
-        broke, detail = Kind.RESOLVER_SILENT, f"no answer in {DNS_TRIES * DNS_TIMEOUT:g} s"
+        broke, detail = Kind.RESOLVER_SILENT, f"no answer in {DNS_TRIES * self._dns_timeout:g} s"
         where = f"{server[0]}:{server[1]}"
         for _ in range(DNS_TRIES):
             try:
@@ -193,14 +205,14 @@ class Door:
             parsed.append(dns.parse_answer(data, name, type_, ident))
             return True
 
-        await self.datagram(*server, query, DNS_TIMEOUT, fits)
+        await self.datagram(*server, query, self._dns_timeout, fits)
         if parsed[-1] is not None:
             return parsed[-1]
         return await self._over_tcp(server, query, name, type_, ident)
 
     async def _over_tcp(self, server: tuple[str, int], query: bytes, name: str, type_: str, ident: int) -> dns.Answer:
         try:
-            async with asyncio.timeout(DNS_TIMEOUT):
+            async with asyncio.timeout(self._dns_timeout):
                 data = await self._exchange_tcp(server, len(query).to_bytes(2, "big") + query)
         except OSError as error:
             detail = f"truncated over UDP, and over TCP: {error.strerror or 'no answer'}"
@@ -236,9 +248,9 @@ class Door:
         loop = asyncio.get_running_loop()
         with _udp(address, port) as sock:
             started = time.perf_counter()
-            await loop.sock_sendall(sock, data)
             try:
                 async with asyncio.timeout(limit):
+                    await loop.sock_sendall(sock, data)
                     for _ in range(16):
                         reply = await loop.sock_recv(sock, MAX_UDP)
                         arrived, took = time.time(), time.perf_counter() - started
@@ -269,25 +281,33 @@ class Door:
             raise CouldNotAsk(Stage.CERTIFICATE, Kind.UNSUPPORTED, "the issuer URL is not http:")
         address = await self._public_as(near, host)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        request = f"GET {path} HTTP/1.0\r\nHost: {parts.netloc}\r\nUser-Agent: smtpcheck\r\n\r\n"
+        # what follows an @ alone: a login in the URL is the stranger's, and no business of the host's
+        request = f"GET {path} HTTP/1.0\r\nHost: {parts.netloc.rpartition('@')[2]}\r\nUser-Agent: smtpcheck\r\n\r\n"
         try:
-            async with asyncio.timeout(HTTP_TIMEOUT):
+            async with asyncio.timeout(self._http_timeout):
                 return _body(await self._exchange_http(host, address, port, request.encode("ascii", "replace")))
-        except (OSError, ProtocolError, Broken) as error:
-            kind = network_kind(error) if isinstance(error, OSError) else Kind.GARBAGE
-            kind = error.kind if isinstance(error, Broken) else kind
-            raise CouldNotAsk(Stage.CERTIFICATE, kind, f"{url}: {error}"[:300]) from error
+        except (Broken, CouldNotAsk) as error:
+            raise CouldNotAsk(Stage.CERTIFICATE, error.kind, f"{url[:200]}: {error.detail}") from error
+        except OSError as error:
+            words = error.strerror or type(error).__name__
+            raise CouldNotAsk(Stage.CERTIFICATE, network_kind(error), f"{url[:200]}: {words}") from error
+        except ProtocolError as error:
+            raise CouldNotAsk(Stage.CERTIFICATE, Kind.GARBAGE, f"{url[:200]}: {error}") from error
 
     async def _public_as(self, near: str, host: str) -> str:
-        address = host if _is_address(host) else next(iter((await self.ask(host, "A")).addresses), "")
-        if not address:
-            raise CouldNotAsk(Stage.CERTIFICATE, Kind.NXDOMAIN, f"the issuer's host {host} has no address")
-        if ip_address(address).is_global or not ip_address(near).is_global:
+        address = host
+        if not is_address(host):
+            answer = await self.ask(host, "A")
+            if not answer.addresses:
+                kind = answer.broke or Kind.NODATA
+                raise CouldNotAsk(Stage.CERTIFICATE, kind, f"no address of the issuer's host {host[:80]}: {kind}")
+            address = answer.addresses[0]
+        if _reach(address) >= _reach(near):
             return address
         raise CouldNotAsk(Stage.CERTIFICATE, Kind.WITHHELD, f"the issuer URL leads to the private address {address}")
 
     async def _exchange_http(self, host: str, address: str, port: int, request: bytes) -> bytes:
-        stream = await self.connect(host, address, port, HTTP_TIMEOUT)
+        stream = await self.connect(host, address, port, self._http_timeout)
         try:
             await stream.write(request)
             data = b""
@@ -329,17 +349,19 @@ def _body(data: bytes) -> bytes:
 
 
 def _sourced(answer: dns.Answer, where: str) -> dns.Answer:
-    from dataclasses import replace
-
     return replace(answer, source=where)
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+def _reach(address: str) -> int:
+    """From how far an address can be reached: 0 this host, 1 its link, 2 its site, 3 anywhere."""
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address):
+        parsed = parsed.ipv4_mapped or parsed
+    if parsed.is_loopback or parsed.is_unspecified or parsed.is_multicast:
+        return 0
+    if parsed.is_link_local:
+        return 1
+    return 3 if parsed.is_global else 2
 
 
 def family(address: str) -> socket.AddressFamily:
@@ -357,72 +379,3 @@ def _udp(address: str, port: int) -> Iterator[socket.socket]:
         yield sock
     finally:
         sock.close()
-
-
-# The system's own configuration
-
-
-def system_resolvers(path: Path = Path("/etc/resolv.conf")) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:
-    """Resolvers and search domains of resolv.conf(5)."""
-    servers: list[tuple[str, int]] = []
-    search: list[str] = []
-    for word, *rest in _words(path):
-        if word == "nameserver" and rest and _is_address(rest[0].partition("%")[0]):
-            servers.append((rest[0], 53))
-        elif word in ("search", "domain"):
-            search = rest
-    return tuple(servers), tuple(search)
-
-
-def system_hosts(path: Path = Path("/etc/hosts")) -> dict[str, list[str]]:
-    """name -> addresses of hosts(5)."""
-    found: dict[str, list[str]] = {}
-    for address, *names in _words(path):
-        if _is_address(address):
-            for name in names:
-                found.setdefault(name.lower().rstrip("."), []).append(address)
-    return found
-
-
-def parse_server(text: str, port: int) -> tuple[str, int]:
-    """HOST, HOST:PORT, [V6]:PORT or a bare IPv6 literal as host and port. Raises ValueError."""
-    if _is_address(text):
-        return text, port
-    host, colon, number = text.rpartition(":")
-    if not colon or text.endswith("]"):
-        host, number = text, str(port)
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not number.isascii() or not number.isdigit() or not 0 < int(number) < 65536:
-        raise ValueError(f"not a server: {text!r}")
-    return host, int(number)
-
-
-_NTP_FILES = (
-    "/etc/chrony/chrony.conf",
-    "/etc/chrony.conf",
-    "/etc/ntpsec/ntp.conf",
-    "/etc/ntp.conf",
-    "/etc/systemd/timesyncd.conf",
-)
-
-
-def system_ntp(root: Path = Path("/")) -> str:
-    """The first NTP server that this host's own configuration names; empty when none does."""
-    for file in _NTP_FILES:
-        for word, *rest in _words(root / file.lstrip("/")):
-            if word in ("server", "pool", "peer") and rest:
-                return rest[0]
-            if word.startswith("NTP=") and word != "NTP=":
-                return word.removeprefix("NTP=")
-    return ""
-
-
-def _words(path: Path) -> Iterator[list[str]]:
-    try:
-        text = path.read_bytes()[:1_000_000].decode("utf-8", "replace")
-    except OSError:
-        return
-    for line in text.splitlines():
-        words = line.partition("#")[0].split()
-        if words:
-            yield words

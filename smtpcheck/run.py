@@ -42,6 +42,9 @@ from smtpcheck.wire import ProtocolError, sasl, x509
 RESERVE = 0.4
 # Side endpoints are waited for at most this long once one endpoint spoke verified TLS.
 SIDE_PATIENCE = 5.0
+# What finds the endpoints, and what elects the primary one.
+_LEADING = {"submission", "mx", "address"}
+_ELECTING = {"port", "greeting", "tls", "chain", "mode"}
 Watch = Callable[[Result[Any]], None]
 Key = tuple[str, Subject]
 
@@ -56,8 +59,11 @@ async def run(
     probes: Sequence[Probe[Any]] | None = None,
     watch: Watch | None = None,
     began: float | None = None,
+    stop: asyncio.Event | None = None,
 ) -> Report:
     """Check one target. `began` is the monotonic time from which its deadline counts (default: now).
+
+    Setting `stop` ends it early; what was learnt until then is reported as not complete.
 
     Raises UsageError for a CA file that can't be read; never for what the network did.
     """
@@ -73,7 +79,7 @@ async def run(
         ntp=parse_server(target.ntp, 123) if target.ntp else None,
     )
     chosen = tuple(probes or all_probes())
-    schedule = _Schedule(chosen, ctx, sasl.Mask(target.user, secret), watch)
+    schedule = _Schedule(chosen, ctx, sasl.Mask(target.user, secret), watch, stop or asyncio.Event())
     ends = began + target.deadline - min(RESERVE, target.deadline / 5)
     complete = await schedule.work(ends)
     await asyncio.gather(
@@ -95,6 +101,15 @@ async def run(
     )
 
 
+async def ask(name: str, target: Target, *, secret: Secret | None = None) -> tuple[Result[Any], ...]:
+    """One probe with what leads to its subjects; its results. Raises UsageError for a probe that is not there."""
+    if name not in {probe.name for probe in all_probes()}:
+        raise UsageError(f"no probe {name!r}; known: {', '.join(probe.name for probe in all_probes())}")
+    needed = _LEADING | {name} | (_ELECTING if next(p for p in all_probes() if p.name == name).intrusive else set())
+    report = await run(target, secret=secret, probes=[probe for probe in all_probes() if probe.name in needed])
+    return tuple(result for result in report.results if result.probe == name)
+
+
 def assemble(report: Report) -> Report:
     """The report judged and diagnosed (again): everything that follows from target and results."""
     results = judge(report.target, report.results)
@@ -111,30 +126,46 @@ def assemble(report: Report) -> Report:
 class _Schedule:
     """Asks every probe for its subjects until nobody has another one."""
 
-    def __init__(self, probes: tuple[Probe[Any], ...], ctx: Context, mask: sasl.Mask, watch: Watch | None) -> None:
+    def __init__(
+        self,
+        probes: tuple[Probe[Any], ...],
+        ctx: Context,
+        mask: sasl.Mask,
+        watch: Watch | None,
+        stop: asyncio.Event,
+    ) -> None:
         self._probes = probes
         self._ctx = ctx
         self._mask = mask
         self._watch = watch
+        self._stop = stop
         self._results: dict[Key, Result[Any]] = {}
         self._pending: dict[asyncio.Task[Result[Any]], tuple[Probe[Any], Subject]] = {}
         self._verified_at: float | None = None
 
     async def work(self, ends: float) -> bool:
-        """Run until all is known or the time is up; False when it was up first."""
+        """Run until all is known, the time is up or a stop is asked for; False when something was left."""
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            return await self._work(ends, stopping)
+        finally:
+            stopping.cancel()
+
+    async def _work(self, ends: float, stopping: asyncio.Task[bool]) -> bool:
         self._start_new()
         while self._pending:
-            patience, cut = self._patience(ends)
+            patience, hasty = self._patience(ends)
+            waited: set[asyncio.Task[Any]] = {*self._pending, stopping}
             done, _ = await asyncio.wait(
-                self._pending, timeout=max(0.0, patience - time.monotonic()), return_when=asyncio.FIRST_COMPLETED
+                waited, timeout=max(0.0, patience - time.monotonic()), return_when=asyncio.FIRST_COMPLETED
             )
-            for task in done:
+            for task in done - {stopping}:
                 self._take(task.result(), self._pending.pop(task))
+            if stopping in done or time.monotonic() >= ends:
+                await self._cut_off(list(self._pending))
+                return False
             if not done:
-                await self._cut_off(cut)
-                if time.monotonic() >= ends:
-                    await self._cut_off(list(self._pending))
-                    return False
+                await self._cut_off(hasty)
             self._start_new()
             await self._close_side_doors()
         return True

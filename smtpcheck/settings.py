@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from smtpcheck.core import Mode, Stage, Target, TargetKind
 from smtpcheck.net import Detour, parse_server
 from smtpcheck.route import literal
+from smtpcheck.wire import ProtocolError
+from smtpcheck.wire.dns import a_label
 
 # Every DNS name fits; what is longer is pasted text.
 _MAX_SPEC = 320
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
+# RFC 3490 section 3.1: these are dots, too; RFC 5892 section 2: joiners belong to names, and a_label says what to do
+_IN_NAMES = ".-_。．｡\u200c\u200d"
 _SCHEMES = {"smtp": (587, Mode.STARTTLS), "smtps": (465, Mode.IMPLICIT), "submission": (587, Mode.STARTTLS)}
 CONSENTS = ("plaintext-auth", "unverified-auth")
 UNTIL = tuple(Stage)[tuple(Stage).index(Stage.DNS) : tuple(Stage).index(Stage.RCPT) + 1]
@@ -28,11 +34,22 @@ def parse_target(spec: str, **options: Any) -> Target:
     text = spec.strip()
     if not text or len(text) > _MAX_SPEC:
         raise UsageError("name a target: me@example.com, smtp.example.com, host:587, smtps://host or mx:example.com")
+    given = {name: value for name, value in options.items() if value is not None}
+    if "until" in given:
+        given["until"] = _word(Stage, given["until"], "--until")
+    stated = _word(Mode, given.pop("mode", Mode.AUTO), "--mode")
     target = _parse(text)
-    stated = options.pop("mode", Mode.AUTO)
-    if stated is not Mode.AUTO:
-        target = replace(target, mode=Mode(stated))
-    return _checked(replace(target, **{name: value for name, value in options.items() if value is not None}))
+    return _checked(replace(target, mode=target.mode if stated is Mode.AUTO else stated, **given))
+
+
+W = TypeVar("W", bound=StrEnum)
+
+
+def _word(words: type[W], said: str, option: str) -> W:
+    try:
+        return words(said)
+    except ValueError:
+        raise UsageError(f"{option} {said[:20]!r} is unknown; known: {', '.join(words)}") from None
 
 
 def _parse(text: str) -> Target:
@@ -49,7 +66,9 @@ def _parse(text: str) -> Target:
 
 def _from_url(text: str, scheme: str, rest: str) -> Target:
     if scheme not in _SCHEMES:
-        raise UsageError(f"{scheme[:20]!r}:// is no mail scheme; use smtp:// (STARTTLS) or smtps:// (implicit TLS)")
+        # what stands before :// may be a login as well
+        shown = f"{scheme[:20]}:// " if scheme.isascii() and scheme.isalnum() else "what stands before :// "
+        raise UsageError(f"{shown}is no mail scheme; use smtp:// (STARTTLS) or smtps:// (implicit TLS)")
     if "@" in rest:
         raise UsageError("leave the login out of the URL: --user names it, the password comes from SMTPCHECK_PASSWORD")
     port, mode = _SCHEMES[scheme]
@@ -61,10 +80,14 @@ def _account(text: str) -> Target:
     local, _, domain = text.rpartition("@")
     if ":" in local or not local:
         raise UsageError("name the account alone, as me@example.com: a password never belongs in an argument")
-    if not local.isprintable() or any(c in local for c in " <>,;"):
-        raise UsageError(f"{local!r} can't be the part before @ of an address")
+    for place, char in enumerate(local, 1):
+        if not char.isprintable() or char in " <>,;":
+            raise UsageError(f"the part before @ of an address can't hold {char!r}, as this one does at {place}")
     name = _name(domain)
-    return Target(spec=text, kind=TargetKind.ACCOUNT, name=name, user=f"{local}@{domain}", sender=f"{local}@{domain}")
+    # RFC 6531 section 3.4: without SMTPUTF8 the envelope takes A-labels only; the login is what the user typed
+    return Target(
+        spec=text, kind=TargetKind.ACCOUNT, name=name, user=f"{local}@{domain.rstrip('.')}", sender=f"{local}@{name}"
+    )
 
 
 def _host_port(text: str) -> tuple[str, int | None]:
@@ -78,8 +101,9 @@ def _host_port(text: str) -> tuple[str, int | None]:
 
 
 def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
-        raise UsageError(f"{text[:20]!r} is no port: 1 to 65535")
+    # never echoed: `name:password` would land here
+    if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 65536:
+        raise UsageError("what follows the colon is no port: 1 to 65535")
     return int(text)
 
 
@@ -87,15 +111,19 @@ def _name(text: str) -> str:
     """A domain name with internationalized labels as A-labels (RFC 5891), or an IP literal."""
     if literal(text):
         return literal(text)
-    name = text.rstrip(".").lower()
+    odd = next((c for c in text if not (c.isalnum() or unicodedata.combining(c) or c in _IN_NAMES)), "")
+    if odd:
+        # only up to there: what follows may be a password
+        raise UsageError(f"no host name goes on after {text.partition(odd)[0][:80]!r} with {odd!r}")
     try:
-        name = name if name.isascii() else name.encode("idna").decode()
-    except UnicodeError:
-        name = ""
-    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
-        odd = next((c for c in text if not (c.isalnum() or c in ".-_")), "")
-        where = f": it holds {odd!r} at position {text.index(odd) + 1}" if odd else ""
-        raise UsageError(f"{text[:80]!r} is no host name{where}")
+        name = a_label(text.removesuffix(".").lower())
+    except ProtocolError as error:
+        raise UsageError(f"{text[:80]!r}: {error}") from None
+    *_, top = labels = name.split(".")
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise UsageError(f"{text[:80]!r} is no host name")
+    if top.isdigit():  # RFC 1123 section 2.1: the last label is never all digits
+        raise UsageError(f"{text[:80]!r} is neither an IP address nor a host name")
     return name
 
 
@@ -103,7 +131,7 @@ def _checked(target: Target) -> Target:
     for consent in target.allow:
         if consent not in CONSENTS:
             raise UsageError(f"{consent[:40]!r} can't be allowed; known: {', '.join(CONSENTS)}")
-    if target.until and target.until not in UNTIL:
+    if target.until and target.until not in UNTIL:  # the stages after RCPT are not walked
         raise UsageError(f"--until {target.until} is not a stage of a check; known: {', '.join(UNTIL)}")
     if target.until is Stage.AUTH and target.kind is TargetKind.MX:
         raise UsageError("mail exchangers take mail without a login: mx: is never asked for one")
@@ -115,7 +143,18 @@ def _checked(target: Target) -> Target:
         value = getattr(target, name)
         if not value.isprintable() or len(value) > _MAX_SPEC:
             raise UsageError(f"--{name} holds a character that can't be in it")
+    for option, address in (("--from", target.sender), ("--to", target.recipient)):
+        if any(c in "<> " for c in address):
+            raise UsageError(f"{option} takes an address alone, as me@example.com")
+    if target.ehlo:
+        target = replace(target, ehlo=_ehlo(target.ehlo))
     return _servers_checked(target)
+
+
+def _ehlo(name: str) -> str:
+    """RFC 5321 section 4.1.3: a domain, or an address literal in brackets."""
+    inner = name[1:-1].removeprefix("IPv6:")
+    return name if name[0] == "[" and name[-1] == "]" and literal(inner) else _name(name)
 
 
 def _servers_checked(target: Target) -> Target:
@@ -133,16 +172,21 @@ def _servers_checked(target: Target) -> Target:
 
 def parse_detour(text: str) -> Detour:
     """HOST:PORT:ADDR:PORT as curl has it, IPv6 in brackets, HOST and PORT may be empty. Raises UsageError."""
-    parts = re.fullmatch(r"(\[[^\]]*\]|[^:]*):(\d*):(\[[^\]]*\]|[^:]+):(\d*)", text)
+    parts = re.fullmatch(r"(\[[^\]]*\]|[^:]*):([0-9]{0,5}):(\[[^\]]*\]|[^:]+):([0-9]{0,5})", text)
     if not parts:
         raise UsageError(f"--connect-to {text[:80]!r} is not HOST:PORT:ADDR:PORT")
     host, port, address, to_port = parts.groups()
     where = literal(address.strip("[]"))
     if not where:
         raise UsageError(f"--connect-to leads to {address[:80]!r}, which is no IP address")
-    return Detour(host.strip("[]").lower(), int(port or 0), where, int(to_port or 0))
+    return Detour(
+        _name(host.strip("[]")) if host else "",
+        _port(port) if port else 0,
+        where,
+        _port(to_port) if to_port else 0,
+    )
 
 
 def default_secret(environ: Mapping[str, str]) -> str:
     """The reference to the password that the environment offers, empty where there is none."""
-    return "env:SMTPCHECK_PASSWORD" if "SMTPCHECK_PASSWORD" in environ else ""
+    return "env:SMTPCHECK_PASSWORD" if environ.get("SMTPCHECK_PASSWORD") else ""

@@ -6,7 +6,7 @@ import pkgutil
 from functools import cache
 from importlib import import_module
 from inspect import isabstract, isclass
-from typing import Any, get_args
+from typing import Any
 
 from smtpcheck.core import Probe, Rule, Stage
 
@@ -16,18 +16,20 @@ _ORDER = list(Stage)
 @cache
 def probes() -> tuple[Probe[Any], ...]:
     """Every probe with its default knobs, in the order of the way."""
-    found = [cls() for cls in _classes()]
+    found = [cls() for cls in classes()]
     return tuple(sorted(found, key=lambda probe: (_first_stage(probe), probe.name)))
 
 
-def _classes() -> list[type[Probe[Any]]]:
+@cache
+def classes() -> tuple[type[Probe[Any]], ...]:
+    """Every probe's class."""
     modules = [import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
-    return [
+    return tuple(
         cls
         for module in modules
         for cls in vars(module).values()
         if isclass(cls) and issubclass(cls, Probe) and not isabstract(cls) and cls.__module__ == module.__name__
-    ]
+    )
 
 
 def _first_stage(probe: Probe[Any]) -> int:
@@ -37,13 +39,6 @@ def _first_stage(probe: Probe[Any]) -> int:
 def named(name: str) -> Probe[Any] | None:
     """The probe of that name, None when its file is gone."""
     return next((probe for probe in probes() if probe.name == name), None)
-
-
-def facts_of(name: str) -> type | None:
-    """The type F of the probe's `Probe[F]`, None for an unknown probe."""
-    probe = named(name)
-    bases = getattr(type(probe), "__orig_bases__", ()) if probe else ()
-    return next((arg for base in bases for arg in get_args(base) if isclass(arg)), None)
 
 
 @cache

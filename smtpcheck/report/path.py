@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck import route
+from smtpcheck.advice import Words
 from smtpcheck.core import (
     PATHS,
     Blocked,
+    Diagnosis,
     Evidence,
     Failure,
     Finding,
@@ -21,7 +23,9 @@ from smtpcheck.core import (
     Status,
     Subject,
     TargetKind,
+    Verdict,
 )
+from smtpcheck.report import safe
 
 # Steps of the stage before them, to a person; named where they are what broke.
 _FOLDED = frozenset({Stage.EHLO, Stage.STARTTLS})
@@ -29,6 +33,25 @@ _QUIET = frozenset({Status.OK, Status.NOTE, Status.BLOCKED, Status.SKIPPED})
 _ENDED = frozenset({Status.FAIL, Status.INCONCLUSIVE, Status.BLOCKED, Status.BUG})
 _WORST = (Status.BUG, Status.FAIL, Status.INCONCLUSIVE, Status.WARN, Status.BLOCKED, Status.NOTE, Status.OK)
 _SEVERE = (Severity.FAIL, Severity.WARN, Severity.NOTE)
+
+
+SYMBOLS: Mapping[Status, str] = {
+    Status.OK: "✓",
+    Status.NOTE: "✓",
+    Status.WARN: "!",
+    Status.FAIL: "✗",
+    Status.INCONCLUSIVE: "?",
+    Status.BLOCKED: "·",
+    Status.SKIPPED: "–",
+    Status.BUG: "#",
+}
+OF_VERDICT: Mapping[Verdict, Status] = {
+    Verdict.HEALTHY: Status.OK,
+    Verdict.BROKEN: Status.FAIL,
+    Verdict.INCONCLUSIVE: Status.INCONCLUSIVE,
+    Verdict.BUG: Status.BUG,
+}
+_UI = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +156,25 @@ def untested(report: Report) -> tuple[Stage, ...]:
 
 
 def stopped(report: Report) -> tuple[Result[Any], ...]:
-    """The results that our side stopped, our own mistakes first; one for each reason."""
-    found = [r for r in report.results if isinstance(r.outcome, Failure)]
-    found.sort(key=lambda r: r.status is not Status.BUG)
-    reasons = {(r.outcome.kind, r.outcome.stage, r.outcome.detail): r for r in reversed(found)}
-    return tuple(reversed(reasons.values()))
+    """The results that kept the verdict from being known: our own mistakes, else what stopped us on the way."""
+    failed = [r for r in report.results if isinstance(r.outcome, Failure)]
+    if bugs := [r for r in failed if r.status is Status.BUG]:
+        return tuple(bugs)
+    subject = route.chosen(report.target, report.results)
+    on_path = [r for r in failed if (r.subject == subject or not r.subject.address) and r.probe != "clock"]
+    blocked = [r for r in report.results if r.subject == subject and r.status is Status.BLOCKED]
+    return tuple(on_path or failed or blocked[:1])
+
+
+def connections(report: Report) -> int:
+    """How many connections for mail were opened or tried."""
+    return sum(1 for conversation in report.conversations if conversation.subject.address)
+
+
+def witness(evidence: Evidence, report: Report) -> Finding | None:
+    """The finding that an observation without words of its own stands for."""
+    found = [f for f in report.findings if f.code == evidence.text]
+    return min(found, key=lambda f: _SEVERE.index(f.severity), default=None)
 
 
 def remarks(report: Report) -> tuple[Remark, ...]:
@@ -154,3 +191,71 @@ def remarks(report: Report) -> tuple[Remark, ...]:
 
 def _is_first(evidence: Evidence, all_of_it: Sequence[Evidence]) -> bool:
     return evidence is all_of_it[0]
+
+
+def headline(report: Report, ui: _UI) -> str:
+    """The verdict in words, with what it does not cover."""
+    if report.verdict is not Verdict.HEALTHY:
+        return ui[f"verdict.{report.verdict}"]
+    last = reached(legs(report, full=True))
+    open_ends = [stage for stage in (Stage.AUTH, Stage.DELIVERY) if stage in untested(report)]
+    if last is None:
+        return ui["verdict.healthy"]
+    sentence = ui["sentence.healthy-not-tested" if open_ends else "sentence.healthy"]
+    return sentence.format(stage=ui[f"stage.{last}"], not_tested=stage_list(open_ends, ui))
+
+
+def stage_list(stages: Iterable[Stage], ui: _UI) -> str:
+    """The names of stages in one line."""
+    return ui["list.separator"].join(ui[f"stage.{stage}"] for stage in stages)
+
+
+def short(stage: Stage, ui: _UI) -> str:
+    """The name of a stage where there is little room."""
+    return ui.get(f"short.{stage}", ui[f"stage.{stage}"])
+
+
+def shown(evidence: Evidence, told: Diagnosis, report: Report, words: Words, limit: int) -> str:
+    """What was said; where that left no bytes, the words of the finding that it stands for."""
+    if evidence.raw:
+        return safe.said(evidence.raw, limit)
+    found = witness(evidence, report)
+    return words.finding(safe.finding(found)) if found else words.evidence(safe.evidence(evidence), told)
+
+
+def remark_text(remark: Remark, words: Words) -> str:
+    """A remark on one line, with its stage."""
+    times = f" (x{remark.times})" if remark.times > 1 else ""
+    return f"{words.ui[f'stage.{remark.finding.stage}']}: {words.finding(safe.finding(remark.finding))}{times}"
+
+
+def effort(report: Report, ui: _UI) -> str:
+    """The time taken and the connections made."""
+    seconds = ui["sentence.elapsed"].format(seconds=f"{report.elapsed:.2f}")
+    return ui["list.separator"].join(
+        (seconds, ui.get("sentence.connections", "TCP: {count}").format(count=connections(report)))
+    )
+
+
+def reason(result: Result[Any], ui: _UI, limit: int = 240) -> str:
+    """Why a result has no facts, in words; empty when it has."""
+    match result.outcome:
+        case Failure(kind, stage, detail) | Blocked(stage, kind, detail):
+            text = f"{ui[f'stage.{stage}']}: {ui[f'kind.{kind}']}"
+            return f"{text} ({safe.visible(detail, limit)})" if detail else text
+    why = getattr(result.outcome, "why", "") if result.status is Status.SKIPPED else ""
+    return safe.visible(why, limit)
+
+
+def shortfalls(report: Report, ui: _UI) -> tuple[str, ...]:
+    """Why the verdict is not known, each reason once; empty for a verdict that is."""
+    if report.verdict not in (Verdict.INCONCLUSIVE, Verdict.BUG):
+        return ()
+    return tuple(dict.fromkeys(reason(result, ui) for result in stopped(report)))
+
+
+def login_skipped(report: Report) -> bool:
+    """The login was left out for want of a password alone."""
+    target = report.target
+    learnt = report.verdict is Verdict.HEALTHY and target.kind is not TargetKind.MX
+    return learnt and not target.secret and Stage.AUTH in report.not_tested

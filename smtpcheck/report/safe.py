@@ -1,4 +1,4 @@
-r"""How is text of a stranger shown without harm? Whatever moves, hides or turns a terminal's or a browser's text is spelt out.
+r"""How is text of a stranger shown without harm? Whatever moves, hides or turns the text around it is spelt out.
 
 Not reversible (a server may well say `\x1b` in so many letters): the JSON report holds what was really said.
 """
@@ -23,7 +23,8 @@ _MAX_MARKS = 3
 
 def visible(text: str, limit: int = LIMIT) -> str:
     r"""One line of `text`: controls, bidi controls, zero-width and line ends as `\xNN` or `\uNNNN`, the excess cut."""
-    shown, marks, cells = [], 0, 0
+    shown: list[str] = []
+    marks = cells = 0
     for place, char in enumerate(text):
         marks = marks + 1 if category(char) in ("Mn", "Me") else 0
         piece = char if _harmless(char) and marks <= _MAX_MARKS else _spelt(char)

@@ -9,6 +9,7 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import dns.rdtypes.ANY.MX
 import dns.rdtypes.IN.A
@@ -20,6 +21,12 @@ from smtpcheck.wire import ProtocolError
 
 # More aliases or records than any healthy mail domain has; the rest is dropped.
 MAX_RECORDS = 64
+# RFC 5892: valid in today's names, while Python's codec (RFC 3490) turns them into the letters of another name.
+_DEVIATIONS = frozenset("ßẞς\u200c\u200d")
+
+
+# An error may come back as a bare header; these are what a server says that could not read the question.
+_QUESTIONLESS = frozenset({dns.rcode.FORMERR, dns.rcode.SERVFAIL, dns.rcode.NOTIMP, dns.rcode.REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +70,32 @@ class Answer:
 
 def pack_query(name: str, type_: str, ident: int) -> bytes:
     """A recursive query for an absolute name. Raises ProtocolError for what can't be a domain name."""
+    owner = absolute(name)
     try:
-        query = dns.message.make_query(absolute(name), type_, use_edns=True, payload=1232, id=ident)
+        query = dns.message.make_query(owner, type_, use_edns=True, payload=1232, id=ident)
         return query.to_wire()
     except (dns.exception.DNSException, ValueError) as error:
         raise ProtocolError(f"not a domain name: {type(error).__name__}") from error
 
 
 def absolute(name: str) -> dns.name.Name:
-    """The name as a fully qualified one; internationalized labels as A-labels (RFC 5891)."""
-    text = name if name.isascii() else name.encode("idna").decode()
-    return dns.name.from_text(text.rstrip(".") + ".")
+    """The name as a fully qualified one. Raises ProtocolError for what can't be a domain name."""
+    try:
+        return dns.name.from_text(a_label(name).rstrip(".") + ".")
+    except (dns.exception.DNSException, ValueError) as error:
+        raise ProtocolError(f"not a domain name: {type(error).__name__}") from error
+
+
+def a_label(name: str) -> str:
+    """The name with internationalized labels as A-labels (RFC 5891). Raises ProtocolError."""
+    if name.isascii():
+        return name
+    if odd := next((char for char in name if char in _DEVIATIONS), ""):
+        raise ProtocolError(f"a name with {odd!r} has two readings: write its label as xn--")
+    try:
+        return name.encode("idna").decode()
+    except UnicodeError as error:
+        raise ProtocolError("not a domain name") from error
 
 
 def parse_answer(wire: bytes, name: str, type_: str, ident: int) -> Answer | None:
@@ -84,6 +106,8 @@ def parse_answer(wire: bytes, name: str, type_: str, ident: int) -> Answer | Non
     try:
         message = dns.message.from_wire(wire, ignore_trailing=True)
     except (dns.exception.DNSException, ValueError, IndexError) as error:
+        if _cut_short(wire, ident):
+            return None
         raise ProtocolError(f"no DNS message: {type(error).__name__}") from error
     _check_ours(message, name, type_, ident)
     if message.flags & dns.flags.TC:
@@ -103,28 +127,37 @@ def parse_answer(wire: bytes, name: str, type_: str, ident: int) -> Answer | Non
 def _check_ours(message: dns.message.Message, name: str, type_: str, ident: int) -> None:
     if message.id != ident or not message.flags & dns.flags.QR:
         raise ProtocolError("an answer with another id")
-    if message.question:
-        asked = message.question[0]
-        if asked.name != absolute(name) or asked.rdtype != dns.rdatatype.from_text(type_):
-            raise ProtocolError("an answer to another question")
+    if not message.question and message.rcode() in _QUESTIONLESS:
+        return
+    asked = [(entry.name, entry.rdtype, entry.rdclass) for entry in message.question]
+    if asked != [(absolute(name), dns.rdatatype.from_text(type_), dns.rdataclass.IN)]:
+        raise ProtocolError("an answer to another question")
+
+
+def _cut_short(wire: bytes, ident: int) -> bool:
+    """Ours and marked as truncated: some middleboxes cut in the middle of a record (RFC 2181 section 9)."""
+    return len(wire) >= 12 and int.from_bytes(wire[:2], "big") == ident and wire[2] & 0x82 == 0x82
 
 
 def _records(message: dns.message.Message, name: str, type_: str) -> Answer:
     owner, aliases = _follow(message, absolute(name))
     wanted = dns.rdatatype.from_text(type_)
-    found = [rdata for rrset in message.answer if rrset.name == owner and rrset.rdtype == wanted for rdata in rrset][
-        :MAX_RECORDS
-    ]
+    mine = (r for r in message.answer if (r.name, r.rdtype, r.rdclass) == (owner, wanted, dns.rdataclass.IN))
+    found = [rdata for rrset in mine for rdata in rrset]
+    if not found and (why := _no_answer(message, aliases)):
+        return Answer(name=name, type=type_, broke=Kind.SERVFAIL, aliases=aliases, detail=why)
     return Answer(
         name=name,
         type=type_,
         broke=None if found else Kind.NODATA,
-        addresses=tuple(r.address for r in found if isinstance(r, dns.rdtypes.IN.A.A | dns.rdtypes.IN.AAAA.AAAA)),
+        addresses=tuple(r.address for r in found if isinstance(r, dns.rdtypes.IN.A.A | dns.rdtypes.IN.AAAA.AAAA))[
+            :MAX_RECORDS
+        ],
         mx=tuple(
             sorted(
                 (Mx(r.preference, _text(r.exchange)) for r in found if isinstance(r, dns.rdtypes.ANY.MX.MX)),
                 key=lambda mx: (mx.preference, mx.exchange),
-            )
+            )[:MAX_RECORDS]
         ),
         srv=tuple(
             sorted(
@@ -134,7 +167,7 @@ def _records(message: dns.message.Message, name: str, type_: str) -> Answer:
                     if isinstance(r, dns.rdtypes.IN.SRV.SRV)
                 ),
                 key=lambda srv: (srv.priority, -srv.weight, srv.host),
-            )
+            )[:MAX_RECORDS]
         ),
         aliases=aliases,
     )
@@ -143,13 +176,28 @@ def _records(message: dns.message.Message, name: str, type_: str) -> Answer:
 def _follow(message: dns.message.Message, owner: dns.name.Name) -> tuple[dns.name.Name, tuple[str, ...]]:
     """Walk the CNAMEs of the answer section; a loop ends after as many steps as there are records."""
     aliases: list[str] = []
+    passed = {owner}
     for _ in range(min(len(message.answer), MAX_RECORDS)):
         step = next((r for r in message.answer if r.name == owner and r.rdtype == dns.rdatatype.CNAME), None)
         if step is None:
             break
         owner = step[0].target
         aliases.append(_text(owner))
+        if owner in passed:
+            break
+        passed.add(owner)
     return owner, tuple(aliases)
+
+
+def _no_answer(message: dns.message.Message, aliases: tuple[str, ...]) -> str:
+    """Why an answer without records does not even say that there are none; empty when it does."""
+    if len(set(aliases)) < len(aliases) or _text(message.question[0].name) in aliases or len(aliases) == MAX_RECORDS:
+        return "aliases that lead nowhere"
+    kinds = {rrset.rdtype for rrset in message.authority}
+    # RFC 2308 section 2.2: name servers without an SOA are a referral, by a server that does not resolve for us
+    if dns.rdatatype.NS in kinds and dns.rdatatype.SOA not in kinds and not message.flags & dns.flags.AA:
+        return "a referral to other name servers"
+    return ""
 
 
 def _text(name: dns.name.Name) -> str:

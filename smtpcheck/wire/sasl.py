@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import html
 import json
 import quopri
 import re
@@ -126,7 +128,7 @@ class Mask:
         """The same for text."""
         if self._pattern is None:
             return said
-        return self(said.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+        return self(said.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
 
     def __repr__(self) -> str:
         return "Mask(<secret>)"
@@ -137,21 +139,36 @@ class Mask:
 
 def _forms(user: str, secret: str) -> set[bytes]:
     """The secret as it may come back: plain, escaped, and in base64 alone or within PLAIN's message."""
-    forms = {secret.encode()}
-    for codec in ("latin-1", "gb18030"):
-        try:
-            forms.add(secret.encode(codec))
-        except UnicodeEncodeError:
-            continue
-    text = {quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1], secret.strip()}
-    text |= {json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret.encode())[2:-1]}
-    forms |= {form.encode() for form in text}
-    forms.add(quopri.encodestring(secret.encode()).replace(b"=\n", b"").rstrip(b"\n"))
-    forms.add(secret.encode().hex().encode())
-    for message in (secret, f"\0{user}\0{secret}", f"{user}\0{user}\0{secret}", f"{user}:{secret}"):
+    raw = secret.encode()
+    forms = {form for form in (*_plain_forms(secret), *_escaped_forms(secret)) if len(form) >= _SHORTEST}
+    for message in (f"\0{user}\0{secret}", f"{user}\0{user}\0{secret}", f"{user}:{secret}"):
         forms |= set(_base64_forms(message.encode()))
-    forms |= {form for shift in (b"\0", b"\0\0") for form in _inner_base64(shift, secret.encode())}
-    return {form for form in forms if len(form) >= _SHORTEST}
+    if len(raw) >= _SHORTEST:
+        forms.add(raw.hex().encode())
+        forms |= set(_base64_forms(raw))
+        forms |= {form for shift in range(3) for form in _inner_base64(shift, raw)}
+    return forms
+
+
+def _plain_forms(secret: str) -> Iterator[bytes]:
+    yield secret.encode()
+    yield secret.strip().encode()
+    # a server that takes our UTF-8 for Latin-1 and says it in UTF-8 of its own
+    yield secret.encode().decode("latin-1").encode()
+    for codec in ("latin-1", "gb18030"):
+        with contextlib.suppress(UnicodeEncodeError):
+            yield secret.encode(codec)
+
+
+def _escaped_forms(secret: str) -> Iterator[bytes]:
+    raw = secret.encode()
+    for text in (quote(secret, safe=""), quote(secret), quote_plus(secret), html.escape(secret)):
+        yield text.encode()
+    for text in (json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret)):
+        yield text[1:-1].encode()
+    yield repr(raw)[2:-1].encode()
+    for header in (False, True):
+        yield quopri.encodestring(raw, header=header).replace(b"=\n", b"").rstrip(b"\n")
 
 
 def _base64_forms(message: bytes) -> Iterator[bytes]:
@@ -160,11 +177,10 @@ def _base64_forms(message: bytes) -> Iterator[bytes]:
         yield encode(message).rstrip(b"=")
 
 
-def _inner_base64(shift: bytes, secret: bytes) -> Iterator[bytes]:
-    """The characters that encode only the secret when it starts at another of the three alignments."""
-    encoded = base64.b64encode(shift + secret)
-    start = 2 if len(shift) == 1 else 3
-    usable = (len(shift) + len(secret)) * 8 // 6
-    inner = encoded[start:usable]
-    if len(inner) >= 2 * _SHORTEST:
-        yield inner
+def _inner_base64(shift: int, secret: bytes) -> Iterator[bytes]:
+    """The characters that encode nothing but the secret where it starts `shift` octets into a group of three."""
+    start, end = (0, 2, 3)[shift], (shift + len(secret)) * 8 // 6
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        inner = encode(bytes(shift) + secret)[start:end]
+        if len(inner) > _SHORTEST:
+            yield inner

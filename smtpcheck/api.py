@@ -1,0 +1,125 @@
+"""How do I call it from Python? `check` in a script or a notebook cell, `acheck` where a loop runs already."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Coroutine
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+from smtpcheck import advice
+from smtpcheck.core import Report, Result, Target
+from smtpcheck.credentials import Secret, resolve
+from smtpcheck.probes import classes
+from smtpcheck.report import json
+from smtpcheck.run import ask as run_probe
+from smtpcheck.run import run
+from smtpcheck.settings import default_secret, parse_target
+
+T = TypeVar("T")
+FORMATS = ("terminal", "html", "json")
+
+
+async def acheck(target: str | Target, *, password: str | Secret | None = None, **options: Any) -> Report:
+    """Check one target: me@example.com, smtp.example.com, host:587, smtps://host, smtp://host:port or mx:domain.
+
+    `options` are the fields of `Target` (user, sender, recipient, mode, until, dns, ntp, ca_file, connect_to,
+    deadline ...). The password comes from `password`, else from the reference `secret` (env:NAME, file:PATH), else
+    from SMTPCHECK_PASSWORD; without one the login is not tested. Raises UsageError and SecretError, never for what
+    the network did.
+    """
+    aim, secret = _aimed(target, password, options)
+    password = None
+    return await run(aim, secret=secret)
+
+
+def check(target: str | Target, *, password: str | Secret | None = None, **options: Any) -> Report:
+    """`acheck` for scripts; works in a running Jupyter loop too, by a thread of its own."""
+    return _finished(acheck(target, password=password, **options))
+
+
+async def aprobe(
+    name: str, target: str | Target, *, password: str | Secret | None = None, **options: Any
+) -> tuple[Result[Any], ...]:
+    """One probe alone, with what it needs to find its subjects; its results. Raises UsageError for an unknown name."""
+    aim, secret = _aimed(target, password, options)
+    password = None
+    return await run_probe(name, aim, secret=secret)
+
+
+def probe(
+    name: str, target: str | Target, *, password: str | Secret | None = None, **options: Any
+) -> tuple[Result[Any], ...]:
+    """`aprobe` for scripts and notebook cells."""
+    return _finished(aprobe(name, target, password=password, **options))
+
+
+def render(report: Report, format: str = "terminal", *, lang: str = "", **knobs: Any) -> str:  # noqa: A002  # its name
+    """The report as text in one of the formats of smtpcheck/report/. Raises ValueError for another format."""
+    lang = advice.language(lang)
+    if format == "json":
+        return json.render(report, words=advice.Words(lang), catalog=json.catalog(classes()))
+    if format not in FORMATS:
+        raise ValueError(f"no format {format!r}; known: {', '.join(FORMATS)}")
+    text: str = import_module(f"smtpcheck.report.{format}").render(report, lang=lang, **knobs)
+    return text
+
+
+def dump(report: Report, path: str | Path, *, lang: str = "") -> Path:
+    """Write the report as JSON; the path written."""
+    Path(path).write_text(render(report, "json", lang=lang), encoding="utf-8")
+    return Path(path)
+
+
+def load(path: str | Path) -> Report:
+    """Read a JSON report again; equal to the one written. Raises wire.ProtocolError and OSError."""
+    return json.decode(Path(path).read_bytes(), json.catalog(classes()))
+
+
+def _aimed(
+    target: str | Target, password: str | Secret | None, options: dict[str, Any]
+) -> tuple[Target, Secret | None]:
+    given = Secret(password) if isinstance(password, str) else password
+    reference = options.pop("secret", "") or default_secret(os.environ)
+    if isinstance(target, Target):
+        aim = target
+    else:
+        aim = parse_target(target, secret=reference or ("env:SMTPCHECK_PASSWORD" if given else ""), **options)
+    if given is None and aim.secret:
+        given = resolve(aim.secret)
+    return aim, given
+
+
+def _finished(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine, whether or not a loop runs in this thread."""
+    if "IPython" in sys.modules:
+        from smtpcheck import notebook
+
+        notebook.show()
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    return _in_thread(work)
+
+
+def _in_thread(work: Coroutine[Any, Any, T]) -> T:
+    done: list[T] = []
+    failed: list[BaseException] = []
+
+    def go() -> None:
+        try:
+            done.append(asyncio.run(work))
+        except BaseException as error:  # carried to the caller's thread and raised there
+            failed.append(error)
+
+    thread = threading.Thread(target=go, name="smtpcheck", daemon=True)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return done[0]

@@ -1,0 +1,276 @@
+"""How do I ask from a shell? Parse, call, render; what takes long to import waits until it is needed."""
+
+from __future__ import annotations
+
+import time
+
+_BEGAN = time.monotonic()
+
+# ruff: noqa: E402  # the deadline counts from the start of the process, before the imports
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from smtpcheck import __version__
+
+if TYPE_CHECKING:
+    from smtpcheck.core import Report, Result, Target
+    from smtpcheck.credentials import Secret
+
+USAGE, INCONCLUSIVE, BUG, INTERRUPTED = 2, 3, 4, 130
+_EXIT = {"healthy": 0, "broken": 1, "inconclusive": INCONCLUSIVE, "bug": BUG}
+_LANG = click.option("--lang", type=click.Choice(["en", "zh-CN"]), default=None, help="language of the words")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.version_option(__version__, prog_name="smtpcheck")
+def cli() -> None:
+    """Why does my mail not arrive, and what do I change?
+
+    \b
+    smtpcheck check me@qq.com                 from the name to the login
+    smtpcheck check smtp.example.com:587      a server, up to its certificate
+    smtpcheck check mx:example.com            the exchangers of a domain
+    smtpcheck demo                            see it name six faults on this machine
+    """
+
+
+@cli.command()
+@click.argument("target")
+@click.option("--user", help="log in as this user (default: the account)")
+@click.option("--from", "sender", metavar="ADDRESS", help="envelope sender")
+@click.option("--to", "recipient", metavar="ADDRESS", help="ask for this recipient too; nothing is sent")
+@click.option("--mode", type=click.Choice(["auto", "starttls", "implicit", "plain"]), help="expect TLS to start so")
+@click.option("--auth", metavar="MECH", help="use this SASL mechanism and no other")
+@click.option("--until", metavar="STAGE", help="stop after this stage: dns ... certificate auth rcpt")
+@click.option("--allow", multiple=True, metavar="WHAT", help="plaintext-auth or unverified-auth: send the secret so")
+@click.option("--dns", metavar="IP[:PORT]", help="ask this resolver")
+@click.option("--ntp", metavar="HOST[:PORT]", help="compare the clock with this server")
+@click.option("--ca-file", metavar="PEM", help="trust these roots in place of the system's")
+@click.option("--ehlo", metavar="NAME", help="introduce ourselves so")
+@click.option("--connect-to", multiple=True, metavar="HOST:PORT:ADDR:PORT", help="dial ADDR:PORT for HOST:PORT")
+@click.option("--deadline", type=float, metavar="SECONDS", help="be done by then (default 30)")
+@click.option("--only-target", is_flag=True, help="speak to the target and the resolver alone")
+@click.option("--all-addresses", is_flag=True, help="look at more than eight endpoints")
+@click.option("--json", "json_file", metavar="FILE|-", help="write the report as JSON")
+@click.option("-v", "--verbose", is_flag=True, help="all results and the transcript")
+@click.option("-q", "--quiet", is_flag=True, help="the verdict alone")
+@_LANG
+def check(target: str, json_file: str | None, verbose: bool, quiet: bool, lang: str | None, **options: Any) -> None:
+    """Walk the way of a mail to TARGET and name the first thing that is broken.
+
+    TARGET is me@example.com, smtp.example.com, host:587, smtps://host, smtp://host:port or mx:example.com.
+
+    The password is read from SMTPCHECK_PASSWORD, a .env file, or asked for; it is never an argument. One login is
+    tried, over verified TLS only.
+
+    Exit status: 0 healthy, 1 broken, 2 usage, 3 could not tell, 4 a bug of smtpcheck, 130 interrupted.
+    """
+    from smtpcheck import advice
+
+    lang = advice.language(lang or "")
+    aim, secret = _aim(target, {name: value for name, value in options.items() if value not in (None, (), False)})
+    report = _run(aim, secret, _progress(lang, quiet=quiet or json_file == "-"))
+    if json_file:
+        _write_json(report, json_file, lang)
+    _say(report, lang, verbose=verbose, quiet=quiet, err=json_file == "-")
+    sys.exit(_EXIT[report.verdict] if report.complete or report.verdict == "broken" else _cut_short(report))
+
+
+def _cut_short(report: Report) -> int:
+    from smtpcheck.core import Verdict
+
+    return BUG if report.verdict is Verdict.BUG else INCONCLUSIVE
+
+
+def _aim(spec: str, options: dict[str, Any]) -> tuple[Target, Secret | None]:
+    from smtpcheck.core import Mode
+    from smtpcheck.credentials import SecretError, dotenv, resolve
+    from smtpcheck.settings import UsageError, default_secret, parse_target
+
+    environ = {**dotenv(Path(".env")), **os.environ}
+    try:
+        if "until" in options:
+            options["until"] = _stage(options["until"])
+        if "mode" in options:
+            options["mode"] = Mode(options["mode"])
+        aim = parse_target(spec, **options)
+        reference = default_secret(environ) if aim.user else ""
+        secret = resolve(reference, environ) if reference else _ask(aim)
+        return parse_target(spec, **options, secret="env:SMTPCHECK_PASSWORD" if secret else ""), secret
+    except (UsageError, SecretError) as error:
+        _usage(": ".join(map(str, error.args)))
+
+
+def _stage(word: str) -> Any:
+    from smtpcheck.core import Stage
+    from smtpcheck.settings import UNTIL, UsageError
+
+    if word not in tuple(UNTIL):
+        raise UsageError(f"--until {word[:20]!r} is no stage; known: {', '.join(UNTIL)}")
+    return Stage(word)
+
+
+def _ask(aim: Target) -> Secret | None:
+    """Ask at the terminal where a login is possible and wanted; without one the login is skipped and said so."""
+    from smtpcheck.core import Stage, TargetKind
+    from smtpcheck.credentials import Secret
+
+    wanted = aim.user and aim.kind is not TargetKind.MX and aim.until in (None, Stage.AUTH, Stage.MAIL, Stage.RCPT)
+    if not wanted or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    typed = click.prompt(
+        f"password for {aim.user} (empty: no login)", hide_input=True, default="", err=True, show_default=False
+    )
+    return Secret(typed) if typed else None
+
+
+def _run(aim: Target, secret: Secret | None, watch: Callable[[Result[Any]], None] | None) -> Report:
+    import asyncio
+    import signal
+
+    from smtpcheck.run import run
+
+    interrupted = False
+
+    async def work() -> Report:
+        stop = asyncio.Event()
+
+        def interrupt() -> None:
+            nonlocal interrupted
+            interrupted = True
+            stop.set()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
+        return await run(aim, secret=secret, watch=watch, began=_BEGAN, stop=stop)
+
+    report = asyncio.run(work())
+    if interrupted:
+        click.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    return report
+
+
+def _progress(lang: str, *, quiet: bool) -> Callable[[Result[Any]], None] | None:
+    if quiet or not sys.stderr.isatty():
+        return None
+    from smtpcheck.report.terminal import progress_line
+
+    return lambda result: click.echo(f"\r\x1b[2K{progress_line(result, lang)}\r", nl=False, err=True)
+
+
+def _say(report: Report, lang: str, *, verbose: bool, quiet: bool, err: bool) -> None:
+    from smtpcheck.report import terminal
+
+    stream = sys.stderr if err else sys.stdout
+    if sys.stderr.isatty() and not quiet:
+        click.echo("\r\x1b[2K", nl=False, err=True)
+    text = terminal.render(
+        report,
+        lang=lang,
+        width=min(_width(), 100),
+        color=stream.isatty() and "NO_COLOR" not in os.environ,
+        verbose=verbose,
+        quiet=quiet,
+    )
+    click.echo(text, err=err, color=True)
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def _write_json(report: Report, where: str, lang: str) -> None:
+    from smtpcheck.api import render
+
+    text = render(report, "json", lang=lang)
+    if where == "-":
+        click.echo(text)
+        return
+    try:
+        Path(where).write_text(text, encoding="utf-8")
+    except OSError as error:
+        _usage(f"--json {where}: {error.strerror}")
+
+
+@cli.command()
+@click.option("--reports", type=click.Path(file_okay=False, path_type=Path), default=Path("reports"), show_default=True)
+@_LANG
+def demo(reports: Path, lang: str | None) -> None:
+    """Start practice servers on this machine, break six of seven accounts, and name each fault."""
+    import asyncio
+
+    from smtpcheck import advice
+    from smtpcheck.demo import demonstrate
+
+    sys.exit(asyncio.run(demonstrate(reports, advice.language(lang or ""), _width(), click.echo)))
+
+
+@cli.command()
+@click.argument("faults", nargs=-1)
+@click.option("--list", "listed", is_flag=True, help="name all faults that can be practised")
+def lab(faults: tuple[str, ...], listed: bool) -> None:
+    """Start the practice servers with FAULTS (default: a few) and say how to reach them; Ctrl-C stops them."""
+    import asyncio
+
+    from smtpcheck.demo import FAULTS, practise
+    from smtpcheck.lab import Lab
+
+    if listed:
+        for name, about in Lab.faults.items():
+            click.echo(f"{name:38} {about}")
+        return
+    unknown = [name for name in faults if name not in Lab.faults]
+    if unknown:
+        _usage(f"no fault {unknown[0]!r}; `smtpcheck lab --list` names them")
+    asyncio.run(practise(faults or FAULTS, click.echo))
+
+
+@cli.command()
+@click.argument("code")
+@_LANG
+def explain(code: str, lang: str | None) -> None:
+    """Say what CODE means and what to do about it."""
+    from smtpcheck import advice
+    from smtpcheck.report.terminal import explanation
+
+    chosen = advice.language(lang or "")
+    entry = advice.entry(code, chosen)
+    if entry is None:
+        import difflib
+
+        near = difflib.get_close_matches(code, advice.codes(), n=3, cutoff=0.4)
+        _usage(f"no code {code[:60]!r}" + (f"; near: {', '.join(near)}" if near else ""))
+    click.echo(explanation(entry, lang=chosen, width=min(_width(), 100)))
+
+
+def _usage(message: str) -> NoReturn:
+    click.echo(f"smtpcheck: {message}", err=True)
+    sys.exit(USAGE)
+
+
+def main() -> None:
+    """The command; an exception that nobody foresaw is our bug and says so, without locals."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # the outermost door: what comes out here is our mistake
+        from smtpcheck.failures import where
+
+        click.echo(f"smtpcheck: a bug of smtpcheck, not of your mail: {where(error)}", err=True)
+        sys.exit(BUG)

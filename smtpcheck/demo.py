@@ -1,0 +1,99 @@
+"""What does it look like? Seven practice accounts on loopback, one healthy and six broken, checked one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from smtpcheck import advice
+from smtpcheck.core import Report, Verdict
+from smtpcheck.credentials import Secret
+from smtpcheck.lab import Lab, Practice
+from smtpcheck.probes import classes
+from smtpcheck.report import json, terminal
+from smtpcheck.run import run
+from smtpcheck.settings import parse_target
+
+# what is started, and the code that a check must come to by itself; empty: healthy
+EXPECTED = {
+    "healthy": "",
+    "cert-hostname-mismatch": "cert-hostname-mismatch",
+    "cert-chain-incomplete": "cert-chain-incomplete",
+    "auth-refused": "auth-credentials-refused",
+    "conn-refused": "conn-refused",
+    "clock-behind": "clock-behind",
+    "plain-on-implicit-tls-port": "plain-on-implicit-tls-port",
+}
+FAULTS = tuple(EXPECTED)
+_PASSWORD = "practice"
+Say = Callable[[str], None]
+
+
+async def demonstrate(folder: Path, lang: str, width: int, say: Say) -> int:
+    """Check every account, say each verdict, write the JSON reports; 0 when all verdicts were the expected ones."""
+    began = time.perf_counter()
+    ui = advice.ui(lang)
+    reports: list[Report] = []
+    async with Lab() as lab:
+        say(ui["demo-begin"].replace("{count}", str(len(EXPECTED))))
+        for number, name in enumerate(EXPECTED, 1):
+            practice = await lab.start(name)
+            say(f"\n[{number}/{len(EXPECTED)}] {ui['demo-account']}: {Lab.faults[name]}")
+            report = await _checked(practice)
+            reports.append(report)
+            say(terminal.render(report, lang=lang, width=min(width, 100)))
+    path = _write(reports, folder, lang)
+    surprises = [name for name, report in zip(EXPECTED, reports, strict=True) if not _expected(name, report)]
+    say("")
+    for name in surprises:
+        say(ui["demo-surprise"].replace("{fault}", name))
+    say(ui["demo-end"].replace("{seconds}", f"{time.perf_counter() - began:.1f}").replace("{path}", str(path)))
+    return 1 if surprises else 0
+
+
+async def _checked(practice: Practice) -> Report:
+    target = parse_target(practice.target, secret="env:SMTPCHECK_PASSWORD", **practice.options)
+    return await run(target, secret=Secret(practice.password))
+
+
+def _expected(name: str, report: Report) -> bool:
+    if not EXPECTED[name]:
+        return report.verdict is Verdict.HEALTHY
+    return report.diagnosis is not None and report.diagnosis.code == EXPECTED[name]
+
+
+def _write(reports: Sequence[Report], folder: Path, lang: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
+    text = json.render_many(tuple(reports), words=advice.Words(lang), catalog=json.catalog(classes()))
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+async def practise(faults: Sequence[str], say: Say) -> None:
+    """Start the faults, say how to reach them, and keep them until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    async with Lab() as lab:
+        say(f"practice servers on loopback; the password of every account is: {_PASSWORD}\n")
+        for name in faults:
+            practice = await lab.start(name, password=_PASSWORD)
+            say(f"# {name}: {Lab.faults[name]}")
+            say(f"SMTPCHECK_PASSWORD={_PASSWORD} smtpcheck check {practice.target} {_options(practice)}\n")
+        say("Ctrl-C stops them.")
+        await stop.wait()
+    say("stopped.")
+
+
+def _options(practice: Practice) -> str:
+    pairs = (
+        (name, one)
+        for name, value in practice.options.items()
+        for one in (value if isinstance(value, tuple) else (value,))
+    )
+    return " ".join(f"--{name.replace('_', '-')} {one}" for name, one in pairs)

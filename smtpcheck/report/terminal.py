@@ -1,0 +1,268 @@
+"""How does a report look in a terminal? One screen for what is broken, all of it with `verbose`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+from smtpcheck import advice
+from smtpcheck.core import (
+    Confidence,
+    Conversation,
+    Diagnosis,
+    Direction,
+    Evidence,
+    Report,
+    Result,
+    Severity,
+    Status,
+    Verdict,
+)
+from smtpcheck.report import path, safe
+from smtpcheck.report.lines import NARROWEST, STYLES, Line, Sheet, cells, fitting, printed, title
+
+SCREEN = 24
+"""Lines of the classic terminal (VT100); a broken account has to fit."""
+MAX_EVENTS = 500
+"""Lines of one transcript; a defence, several times the longest honest conversation."""
+_ARROWS = {Direction.OUT: "->", Direction.IN: "<-", Direction.NOTE: "=="}
+
+
+def render(
+    report: Report,
+    *,
+    lang: str = "en",
+    width: int = 80,
+    color: bool = False,
+    unicode: bool = True,
+    verbose: bool = False,
+    quiet: bool = False,
+) -> str:
+    """The report as lines for a terminal of `width` cells, the verdict first; no escape sequences without `color`.
+
+    `unicode` False spells our own symbols in ASCII; words and what a server said keep their characters.
+    """
+    page = _Page(report, Sheet(advice.Words(lang), max(width, NARROWEST), unicode))
+    if quiet:
+        return printed(page.brief(), color)
+    if verbose:
+        return printed([*page.screen(_ALL), *page.appendix()], color)
+    lines: list[Line] = []
+    for room in _ROOMS:
+        lines = page.screen(room)
+        if len(lines) <= SCREEN:
+            break
+    return printed(lines, color)
+
+
+def progress_line(result: Result[Any], lang: str = "en", *, width: int = 80, unicode: bool = True) -> str:
+    """One short line about a finished result, at most `width` cells."""
+    sheet = Sheet(advice.Words(lang), max(width, NARROWEST), unicode)
+    worst = next((f for f in result.findings if f.severity is not Severity.NOTE), None)
+    text = sheet.words.finding(safe.finding(worst)) if worst else path.reason(result, sheet.ui)
+    about = f"{sheet.symbol(result.status)} {safe.visible(result.probe, 20)}  {safe.visible(str(result.subject), 60)}"
+    line = f"{about}  {safe.visible(text)}" if text else about
+    return line if cells(line) <= sheet.width else fitting(line, sheet.width - 3).rstrip() + "..."
+
+
+def explanation(entry: advice.Entry, *, lang: str = "en", width: int = 80) -> str:
+    """What is said about a code; a value that only a report knows stays in braces."""
+    sheet = Sheet(advice.Words(lang), max(width, NARROWEST))
+    lines: list[Line] = [((entry.code, "bold"),), *sheet.para("", entry.summary)]
+    if entry.why:
+        lines += [(), *sheet.para("", entry.why)]
+    if entry.steps:
+        lines += [(), *sheet.numbered(entry.steps)]
+    for name, text in (("otherwise", entry.otherwise), ("decided-by", entry.decides)):
+        if text:
+            lines += sheet.para(sheet.label(name), text)
+    return printed(lines, False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """How much of each part is shown."""
+
+    air: bool = True
+    remarks: int = 4
+    evidence: int = 3
+    raw: int = 240
+    steps: int = 99
+    alternatives: int = 3
+
+
+_ALL = _Room(remarks=999, evidence=99, raw=2000, alternatives=99)
+_ROOMS = (
+    _Room(),
+    _Room(air=False),
+    _Room(air=False, remarks=1, evidence=2, raw=120),
+    _Room(air=False, remarks=0, evidence=1, raw=120, steps=4),
+    _Room(air=False, remarks=0, evidence=1, raw=60, steps=2, alternatives=2),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    report: Report
+    sheet: Sheet
+
+    def brief(self) -> list[Line]:
+        """The verdict, and the cause or what kept it from being known."""
+        ui, told = self.sheet.ui, self._first()
+        texts = [self.sheet.words.summary(told)] if told else list(path.shortfalls(self.report, ui)[:1])
+        return [self._verdict(), *((("  " + safe.visible(text, 1000), ""),) for text in texts)]
+
+    def screen(self, room: _Room) -> list[Line]:
+        """The verdict, the way, and what to do, in the room there is."""
+        told = self._first()
+        parts = [
+            [self._verdict(), *self._path(full=room is _ALL)],
+            self._open(room),
+            self._cause(told, room) if told else [],
+            self._steps(told, room) if told else [],
+            [*self._further(room), *self._remarks(room)],
+            self._footer(),
+        ]
+        gap: list[Line] = [()] if room.air else []
+        return list(chain.from_iterable(part + gap for part in parts[:-1] if part)) + parts[-1]
+
+    def appendix(self) -> list[Line]:
+        """All results, contacts and transcripts."""
+        report, sheet = self.report, self.sheet
+        lines: list[Line] = [(), sheet.head("results")]
+        lines += chain.from_iterable(self._result(result) for result in report.results)
+        lines += self._list("experiments", (f"{one.probe}  {one.subject}" for one in report.experiments))
+        lines += self._list("contacts", (f"{sheet.ui[f'contact.{c.who}']}: {c.where}" for c in report.contacts))
+        for conversation in report.conversations:
+            about = safe.visible(str(conversation.subject))
+            lines += [(), sheet.head("transcript", about), *self._talk(conversation)]
+        return lines + self._list("environment", (f"{name}: {value}" for name, value in report.environment.items()))
+
+    # The parts of a screen
+
+    def _first(self) -> Diagnosis | None:
+        return safe.diagnosis(self.report.diagnosis) if self.report.diagnosis else None
+
+    def _verdict(self) -> Line:
+        status = path.OF_VERDICT[self.report.verdict]
+        said = f"{self.sheet.symbol(status)} {path.headline(self.report, self.sheet.ui)}"
+        style = "bold " + STYLES[status].removeprefix("bold ")
+        return ((said, style), ("   " + safe.visible(self.report.target.spec, 120), "bold"))
+
+    def _path(self, *, full: bool) -> Iterator[Line]:
+        line: list[tuple[str, str]] = []
+        used = 0
+        for leg in path.legs(self.report, full=full):
+            text = f"{path.short(leg.stage, self.sheet.ui)} {self.sheet.symbol(leg.status)}"
+            if line and used + 2 + cells(text) > self.sheet.width:
+                yield tuple(line)
+                line, used = [], 0
+            line += [("  ", ""), (text, STYLES[leg.status])]
+            used += 2 + cells(text)
+        if line:
+            yield tuple(line)
+
+    def _open(self, room: _Room) -> list[Line]:
+        """What kept the verdict from being known, or the check from its end."""
+        sheet, lines = self.sheet, list[Line]()
+        if not self.report.complete:
+            lines += sheet.para("", sheet.ui["sentence.interrupted"], style="yellow")
+        if self.report.verdict is Verdict.BUG:
+            lines += sheet.para("", sheet.ui["sentence.bug"], style="bold")
+        reasons = path.shortfalls(self.report, sheet.ui)
+        for text in reasons[: room.evidence]:
+            lines += sheet.para("- ", text)
+        return lines + sheet.more(len(reasons) - room.evidence)
+
+    def _cause(self, told: Diagnosis, room: _Room) -> list[Line]:
+        sheet = self.sheet
+        sure = sheet.ui[f"confidence.{told.confidence}"]
+        label = f"{title(sheet.ui['head.cause'])} ({sure}): "
+        lines = sheet.para(label, sheet.words.summary(told), style="bold", label_style="bold")
+        if told.subject:
+            lines += sheet.para(sheet.label("where"), told.subject, style="dim", label_style="dim")
+        if room is _ALL and (why := sheet.words.why(told)):
+            lines += sheet.para("", why)
+        said = self.report.diagnoses[0].evidence
+        for one in said[: room.evidence]:
+            who = sheet.ui[f"who.{one.who}"]
+            lines += sheet.para(f"{title(who)}: ", self._shown(one, told, room.raw), label_style="cyan")
+        return lines + sheet.more(len(said) - room.evidence) + self._alternatives(told, room)
+
+    def _shown(self, evidence: Evidence, told: Diagnosis, limit: int) -> str:
+        return path.shown(evidence, told, self.report, self.sheet.words, limit)
+
+    def _alternatives(self, told: Diagnosis, room: _Room) -> list[Line]:
+        if not told.alternatives:
+            return []
+        sheet = self.sheet
+        lines = [sheet.head("could-also-be")]
+        for one in told.alternatives[: room.alternatives]:
+            sure = f" ({sheet.ui['confidence.likely']})" if one.confidence is Confidence.LIKELY else ""
+            lines += sheet.para("- ", sheet.words.summary(replace(told, code=one.code)) + sure, indent=3)
+            if decides := sheet.words.decided_by(told, one):
+                lines += sheet.para(sheet.label("decided-by"), decides, indent=5, label_style="dim")
+        return lines + sheet.more(len(told.alternatives) - room.alternatives)
+
+    def _steps(self, told: Diagnosis, room: _Room) -> list[Line]:
+        sheet = self.sheet
+        lines = sheet.numbered([text for _, text in sheet.words.steps(told)], room.steps)
+        if otherwise := sheet.words.otherwise(told):
+            lines += sheet.para(sheet.label("otherwise"), otherwise, label_style="bold")
+        return lines
+
+    def _further(self, room: _Room) -> list[Line]:
+        sheet, lines = self.sheet, list[Line]()
+        for told in map(safe.diagnosis, self.report.diagnoses[1:4]):
+            lines += sheet.para(sheet.label("also-broken"), sheet.words.summary(told), label_style="bold red")
+            if room is _ALL:
+                lines += sheet.numbered([text for _, text in sheet.words.steps(told)])
+        return lines + sheet.more(len(self.report.diagnoses) - 4)
+
+    def _remarks(self, room: _Room) -> list[Line]:
+        sheet, remarks = self.sheet, path.remarks(self.report)
+        if remarks and not room.remarks:
+            return sheet.para(sheet.label("findings"), f"{len(remarks)} (-v)", label_style="dim")
+        lines: list[Line] = []
+        for remark in remarks[: room.remarks]:
+            status = Status(remark.finding.severity)
+            mark = "i" if status is Status.NOTE else sheet.symbol(status)
+            lines += sheet.para(f"{mark} ", path.remark_text(remark, sheet.words), label_style=STYLES[status])
+        return lines + sheet.more(len(remarks) - room.remarks)
+
+    def _footer(self) -> list[Line]:
+        sheet, lines = self.sheet, list[Line]()
+        if untested := path.untested(self.report):
+            stages = path.stage_list(untested, sheet.ui)
+            lines += sheet.para(sheet.label("not-tested"), stages, style="dim", label_style="dim")
+        if path.login_skipped(self.report):
+            lines += sheet.para("", sheet.ui["sentence.login-skipped"], style="dim")
+        return lines + sheet.para("", path.effort(self.report, sheet.ui), style="dim")
+
+    # The parts of an appendix
+
+    def _result(self, result: Result[Any]) -> list[Line]:
+        sheet = self.sheet
+        about = f"{safe.visible(result.probe, 40)}  {safe.visible(str(result.subject))}"
+        text = f"{about}  {sheet.ui[f'status.{result.status}']}, {result.elapsed:.3f} s"
+        lines = sheet.para(f"{sheet.symbol(result.status)} ", text, label_style=STYLES[result.status])
+        if reason := path.reason(result, sheet.ui, 1000):
+            lines += sheet.para("", reason, indent=6, style="dim")
+        for finding in result.findings:
+            lines += sheet.para("", f"{finding.code}: {sheet.words.finding(safe.finding(finding))}", indent=6)
+        return lines
+
+    def _talk(self, conversation: Conversation) -> list[Line]:
+        sheet, lines = self.sheet, list[Line]()
+        for event in conversation.events[:MAX_EVENTS]:
+            label = f"{event.t:8.3f} {_ARROWS[event.dir]} "
+            style = "dim" if event.dir is Direction.NOTE else ""
+            text = safe.said(event.raw, 1000)
+            lines += sheet.para(label, text, style=style, label_style="dim", hang=len(label))
+        return lines + sheet.more(len(conversation.events) - MAX_EVENTS)
+
+    def _list(self, name: str, texts: Iterable[str]) -> list[Line]:
+        lines = list(chain.from_iterable(self.sheet.para("- ", safe.visible(text)) for text in texts))
+        return [(), self.sheet.head(name), *lines] if lines else []

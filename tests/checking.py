@@ -1,0 +1,47 @@
+"""How do tests check a practice account? The same way as a user's program: target, options, password."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smtpcheck.advice import Words
+from smtpcheck.conversation import Limits
+from smtpcheck.core import Report, Target
+from smtpcheck.credentials import Secret
+from smtpcheck.lab import Lab, Practice
+from smtpcheck.probes import classes
+from smtpcheck.report import json
+from smtpcheck.run import assemble, run
+from smtpcheck.settings import parse_target
+
+# what a peer has in the tests: every fault still shows, only sooner
+SHORT = Limits(connect=1.0, quiet=0.5, greeting=2.5, reply=1.0, tls=1.0, auth=1.5)
+
+
+def aim(practice: Practice, **options: Any) -> Target:
+    """The target that a user of this practice account would name."""
+    login = {} if practice.target.startswith("mx:") else {"secret": "env:SMTPCHECK_PASSWORD"}
+    return parse_target(practice.target, **(practice.options | login | options))
+
+
+async def checked(practice: Practice, *, limits: Limits = SHORT, **options: Any) -> Report:
+    """The report about a running fault."""
+    target = aim(practice, **options)
+    return await run(target, secret=Secret(practice.password) if target.secret else None, limits=limits)
+
+
+async def check_fault(
+    fault: str, *, limits: Limits = SHORT, options: dict[str, Any] | None = None, **rows: Any
+) -> Report:
+    """The report about a fault in a lab of its own."""
+    async with Lab() as lab:
+        return await checked(await lab.start(fault, **rows), limits=limits, **(options or {}))
+
+
+def assert_lossless(report: Report) -> None:
+    """Written as JSON and read again it is the same report, and the same rules come to the same diagnosis."""
+    catalog = json.catalog(classes())
+    text = json.render(report, words=Words("en"), catalog=catalog)
+    again = json.decode(text, catalog)
+    assert again == report
+    assert assemble(again) == report
