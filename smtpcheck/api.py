@@ -32,13 +32,14 @@ async def acheck(target: str | Target, *, password: str | Secret | None = None, 
     from SMTPCHECK_PASSWORD; without one the login is not tested. Raises UsageError and SecretError, never for what
     the network did.
     """
+    password = _kept(password)
     aim, secret = _aimed(target, password, options)
-    password = None
     return await run(aim, secret=secret)
 
 
 def check(target: str | Target, *, password: str | Secret | None = None, **options: Any) -> Report:
     """`acheck` for scripts; works in a running Jupyter loop too, by a thread of its own."""
+    password = _kept(password)
     return _finished(acheck(target, password=password, **options))
 
 
@@ -46,8 +47,8 @@ async def aprobe(
     name: str, target: str | Target, *, password: str | Secret | None = None, **options: Any
 ) -> tuple[Result[Any], ...]:
     """One probe alone, with what it needs to find its subjects; its results. Raises UsageError for an unknown name."""
+    password = _kept(password)
     aim, secret = _aimed(target, password, options)
-    password = None
     return await run_probe(name, aim, secret=secret)
 
 
@@ -55,6 +56,7 @@ def probe(
     name: str, target: str | Target, *, password: str | Secret | None = None, **options: Any
 ) -> tuple[Result[Any], ...]:
     """`aprobe` for scripts and notebook cells."""
+    password = _kept(password)
     return _finished(aprobe(name, target, password=password, **options))
 
 
@@ -80,10 +82,12 @@ def load(path: str | Path) -> Report:
     return json.decode(Path(path).read_bytes(), json.catalog(classes()))
 
 
-def _aimed(
-    target: str | Target, password: str | Secret | None, options: dict[str, Any]
-) -> tuple[Target, Secret | None]:
-    given = Secret(password) if isinstance(password, str) else password
+def _kept(password: str | Secret | None) -> Secret | None:
+    """Out of reach of tracebacks that show locals, before anything can raise."""
+    return Secret(password) if isinstance(password, str) else password
+
+
+def _aimed(target: str | Target, given: Secret | None, options: dict[str, Any]) -> tuple[Target, Secret | None]:
     reference = options.pop("secret", "") or default_secret(os.environ)
     if isinstance(target, Target):
         aim = target

@@ -39,7 +39,12 @@ def cli() -> None:
     """
 
 
-@cli.command()
+def _probe_names() -> str:
+    """From the file names, so that asking for help imports none of them."""
+    return ", ".join(sorted(path.stem for path in (Path(__file__).parent / "probes").glob("[a-z]*.py")))
+
+
+@cli.command(epilog=f"The probes: {_probe_names()}.")
 @click.argument("target")
 @click.option("--user", help="log in as this user (default: the account)")
 @click.option("--from", "sender", metavar="ADDRESS", help="envelope sender")
@@ -73,18 +78,14 @@ def check(target: str, json_file: str | None, verbose: bool, quiet: bool, lang: 
     from smtpcheck import advice
 
     lang = advice.language(lang or "")
-    aim, secret = _aim(target, {name: value for name, value in options.items() if value not in (None, (), False)})
-    report = _run(aim, secret, _progress(lang, quiet=quiet or json_file == "-"))
+    aim, secret = _aim(
+        target, {name: value for name, value in options.items() if not (value is None or value is False or value == ())}
+    )
+    report, interrupted = _run(aim, secret, _progress(lang, quiet=quiet or json_file == "-"))
     if json_file:
         _write_json(report, json_file, lang)
     _say(report, lang, verbose=verbose, quiet=quiet, err=json_file == "-")
-    sys.exit(_EXIT[report.verdict] if report.complete or report.verdict == "broken" else _cut_short(report))
-
-
-def _cut_short(report: Report) -> int:
-    from smtpcheck.core import Verdict
-
-    return BUG if report.verdict is Verdict.BUG else INCONCLUSIVE
+    sys.exit(INTERRUPTED if interrupted else _EXIT[report.verdict])
 
 
 def _aim(spec: str, options: dict[str, Any]) -> tuple[Target, Secret | None]:
@@ -129,7 +130,7 @@ def _ask(aim: Target) -> Secret | None:
     return Secret(typed) if typed else None
 
 
-def _run(aim: Target, secret: Secret | None, watch: Callable[[Result[Any]], None] | None) -> Report:
+def _run(aim: Target, secret: Secret | None, watch: Callable[[Result[Any]], None] | None) -> tuple[Report, bool]:
     import asyncio
     import signal
 
@@ -148,11 +149,7 @@ def _run(aim: Target, secret: Secret | None, watch: Callable[[Result[Any]], None
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
         return await run(aim, secret=secret, watch=watch, began=_BEGAN, stop=stop)
 
-    report = asyncio.run(work())
-    if interrupted:
-        click.echo("interrupted", err=True)
-        sys.exit(INTERRUPTED)
-    return report
+    return asyncio.run(work()), interrupted
 
 
 def _progress(lang: str, *, quiet: bool) -> Callable[[Result[Any]], None] | None:
@@ -271,6 +268,9 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     except Exception as error:  # the outermost door: what comes out here is our mistake
         from smtpcheck.failures import where
+        from smtpcheck.settings import UsageError
 
+        if isinstance(error, UsageError):
+            _usage(": ".join(map(str, error.args)))
         click.echo(f"smtpcheck: a bug of smtpcheck, not of your mail: {where(error)}", err=True)
         sys.exit(BUG)

@@ -300,10 +300,12 @@ class Dialogue:
         try:
             async with asyncio.timeout(self._limits.tls):
                 await self._shake_hands(engine)
+            self._early = engine.decrypt(b"")
+        except TimeoutError as error:
+            raise Broken(Stage.TLS, Kind.TIMEOUT, f"no answer in {self._limits.tls:g} s") from error
         except tls.TlsError as error:
             raise Broken(Stage.TLS, error.kind, error.detail, self._mask(error.raw)) from error
         self._engine, self._usable = engine, self.subject.mode is not Mode.IMPLICIT
-        self._early = engine.decrypt(b"")
         self.heard.session = session = engine.session
         self._note(Direction.NOTE, f"TLS: {session.version}, {session.cipher}".encode())
 

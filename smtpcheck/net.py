@@ -9,6 +9,7 @@ import asyncio
 import email.errors
 import http.client
 import io
+import re
 import secrets
 import socket
 import time
@@ -139,6 +140,8 @@ class Door:
         try:
             async with asyncio.timeout(limit):
                 return Stream(await self._dialer.connect(address, port))
+        except TimeoutError as error:
+            raise Broken(Stage.CONNECT, Kind.TIMEOUT, f"no answer in {limit:g} s") from error
         except OSError as error:
             raise broken(Stage.CONNECT, error) from error
 
@@ -345,6 +348,9 @@ def _body(data: bytes) -> bytes:
         raise ProtocolError(f"no HTTP response: {type(error).__name__}") from error
     if response.status != http.client.OK:
         raise ProtocolError(f"HTTP status {response.status}")
+    # http.client takes a head without its end, and a body without its rest, for whole
+    if not re.search(rb"\r?\n\r?\n", data) or response.length:
+        raise ProtocolError("an HTTP response that is cut short")
     return body
 
 

@@ -34,6 +34,7 @@ from smtpcheck.credentials import Secret
 from smtpcheck.diagnosis import diagnose, judge
 from smtpcheck.diagnosis.verdict import not_tested, verdict
 from smtpcheck.net import Dialer, Door, parse_server
+from smtpcheck.probes import named
 from smtpcheck.probes import probes as all_probes
 from smtpcheck.settings import UsageError, parse_detour
 from smtpcheck.wire import ProtocolError, sasl, x509
@@ -103,9 +104,10 @@ async def run(
 
 async def ask(name: str, target: Target, *, secret: Secret | None = None) -> tuple[Result[Any], ...]:
     """One probe with what leads to its subjects; its results. Raises UsageError for a probe that is not there."""
-    if name not in {probe.name for probe in all_probes()}:
+    probe = named(name)
+    if probe is None:
         raise UsageError(f"no probe {name!r}; known: {', '.join(probe.name for probe in all_probes())}")
-    needed = _LEADING | {name} | (_ELECTING if next(p for p in all_probes() if p.name == name).intrusive else set())
+    needed = _LEADING | {name} | (_ELECTING if probe.intrusive or probe.experiment else set())
     report = await run(target, secret=secret, probes=[probe for probe in all_probes() if probe.name in needed])
     return tuple(result for result in report.results if result.probe == name)
 

@@ -18,8 +18,6 @@ from smtpcheck.wire.dns import a_label
 # Every DNS name fits; what is longer is pasted text.
 _MAX_SPEC = 320
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
-# RFC 3490 section 3.1: these are dots, too; RFC 5892 section 2: joiners belong to names, and a_label says what to do
-_IN_NAMES = ".-_。．｡\u200c\u200d"
 _SCHEMES = {"smtp": (587, Mode.STARTTLS), "smtps": (465, Mode.IMPLICIT), "submission": (587, Mode.STARTTLS)}
 CONSENTS = ("plaintext-auth", "unverified-auth")
 UNTIL = tuple(Stage)[tuple(Stage).index(Stage.DNS) : tuple(Stage).index(Stage.RCPT) + 1]
@@ -111,7 +109,7 @@ def _name(text: str) -> str:
     """A domain name with internationalized labels as A-labels (RFC 5891), or an IP literal."""
     if literal(text):
         return literal(text)
-    odd = next((c for c in text if not (c.isalnum() or unicodedata.combining(c) or c in _IN_NAMES)), "")
+    odd = next((c for c in text if not _in_names(c)), "")
     if odd:
         # only up to there: what follows may be a password
         raise UsageError(f"no host name goes on after {text.partition(odd)[0][:80]!r} with {odd!r}")
@@ -125,6 +123,14 @@ def _name(text: str) -> str:
     if top.isdigit():  # RFC 1123 section 2.1: the last label is never all digits
         raise UsageError(f"{text[:80]!r} is neither an IP address nor a host name")
     return name
+
+
+def _in_names(char: str) -> bool:
+    """Not a separator, not one in full width either, and nothing unprintable but the joiners of RFC 5892."""
+    plain = unicodedata.normalize("NFKC", char)
+    return (char.isprintable() or char in "\u200c\u200d") and all(
+        c.isalnum() or c in ".-_" for c in plain if c.isascii()
+    )
 
 
 def _checked(target: Target) -> Target:

@@ -25,7 +25,7 @@ def system_resolvers(path: Path = Path("/etc/resolv.conf")) -> tuple[tuple[tuple
     servers: list[tuple[str, int]] = []
     search: list[str] = []
     for word, *rest in _words(path):
-        if word == "nameserver" and rest and is_address(rest[0].partition("%")[0]):
+        if word == "nameserver" and rest and is_address(rest[0]):
             servers.append((rest[0], 53))
         elif word in ("search", "domain"):
             search = rest

@@ -28,7 +28,7 @@ _CODE = re.compile(r"[a-z0-9-]{1,80}")
 _VARIABLES = ("SMTPCHECK_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 _PLACE = re.compile(r" \(\{([a-z_]+)\}\)|（\{([a-z_]+)\}）|(?:: |：| )?\{([a-z_]+)\}")
 # What may stand in a command line that a reader copies: no quote, no expansion, no option.
-_SHELL_SAFE = re.compile(r"[A-Za-z0-9.:\[][A-Za-z0-9.:@_/+\[\]-]*")
+_SHELL_SAFE = re.compile(r"[A-Za-z0-9_.:\[][A-Za-z0-9.:@_/+\[\]-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class Entry:
 
     code: str
     summary: str
+    short: str = ""
+    """Stands in for the summary where its values are not known, as for a cause that is only an alternative."""
     why: str = ""
     steps: tuple[str, ...] = ()
     otherwise: str = ""
@@ -64,15 +66,37 @@ def entry(code: str, lang: str) -> Entry | None:
 
 @lru_cache(maxsize=512)
 def _entry(code: str, lang: str) -> Entry | None:
-    content = _content(code, lang)
+    content = _content(code, lang) or _content(code, "en")
     if content is None:
-        return entry(code, "en") if lang != "en" else None
+        named = _symptoms().get(code, code)
+        found = entry(named, lang) if named != code else None
+        return replace(found, code=code) if found else None
     if content.keys() - _KEYS:
         raise ValueError(f"{lang}/{code}: unknown keys {sorted(content.keys() - _KEYS)}")
     try:
         return msgspec.convert({"code": code, **content}, Entry)
     except msgspec.ValidationError as error:
         raise ValueError(f"{lang}/{code}: {error}") from None
+
+
+@cache
+def _symptoms() -> Mapping[str, str]:
+    """The code of a break whose cause is not known further -> the finding whose text says the same."""
+    # late: the probes load the DNS and TLS libraries, which a known code can be explained without
+    from smtpcheck.diagnosis.causes import symptom
+    from smtpcheck.probes import rules
+
+    found: dict[str, str] = {}
+    for rule in rules().values():
+        found.setdefault(symptom(Finding(rule.code, rule.severity, rule.stage, "")), rule.code)
+    return MappingProxyType(found)
+
+
+@cache
+def codes() -> tuple[str, ...]:
+    """All codes that have a text of their own, sorted."""
+    names = (path.name for path in (files("smtpcheck.advice") / "en").iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if _CODE.fullmatch(name.removesuffix(".toml"))))
 
 
 def _content(name: str, lang: str) -> dict[str, Any] | None:
@@ -82,9 +106,13 @@ def _content(name: str, lang: str) -> dict[str, Any] | None:
 
 @cache
 def ui(lang: str) -> Mapping[str, str]:
-    """The words that all renderers need, by "table.key" as in _ui.toml."""
+    """The words that all renderers need, by "table.key" as in _ui.toml; by "key" for those in no table."""
     content = _content("_ui", lang if lang in LANGUAGES else "en") or {}
-    return MappingProxyType({f"{table}.{key}": text for table, words in content.items() for key, text in words.items()})
+    words = {key: text for key, text in content.items() if isinstance(text, str)}
+    tables = {key: table for key, table in content.items() if key not in words}
+    return MappingProxyType(
+        words | {f"{name}.{key}": text for name, table in tables.items() for key, text in table.items()}
+    )
 
 
 def placeholders(text: str) -> frozenset[str]:
@@ -96,7 +124,7 @@ def fill(text: str, seen: Mapping[str, Scalar], subject: str) -> str:
     """The text with its values, `{subject}` among them, in one pass; "?" for a value that is not there.
 
     An empty value takes along the space, the colon or the brackets that would introduce it. Between backquotes
-    stands what a reader may paste into a shell: a value that could mean more than itself there shows as "?".
+    stands what a reader may paste into a shell: for a value that could mean more there, its name is shown (NAME).
     """
     values = {**seen, "subject": subject}
     parts = text.split("`")
@@ -108,7 +136,7 @@ def _filled(part: str, values: Mapping[str, Scalar], *, command: bool) -> str:
         name = match[match.lastindex or 0]
         shown = _visible(values[name]) if name in values else "?"
         if command and not _SHELL_SAFE.fullmatch(shown):
-            shown = "?"
+            shown = name.upper()
         return match[0].replace(f"{{{name}}}", shown) if shown else ""
 
     return _PLACE.sub(value, part)
@@ -132,9 +160,10 @@ def told(code: str, lang: str, seen: Mapping[str, Scalar], subject: str) -> Entr
     found = entry(code, lang)
     if found is None:
         return Entry(code, fill(ui(lang)["sentence.unknown-code"], {"code": code}, subject))
+    known = placeholders(found.summary) <= {*seen, "subject"}
     return replace(
         found,
-        summary=fill(found.summary, seen, subject),
+        summary=fill(found.summary if known else found.short or found.summary, seen, subject),
         why=fill(found.why, seen, subject),
         steps=tuple(fill(step, seen, subject) for step in found.steps),
         otherwise=fill(found.otherwise, seen, subject),

@@ -177,9 +177,11 @@ def _readable(chain: tuple[bytes, ...]) -> Iterator[CertificateFacts]:
 
 
 def _whose(flaw: Flaw, facts: ChainFacts) -> CertificateFacts | None:
-    """The certificate that a flaw speaks of; by its name, since depth counts the path and not the order sent."""
-    named = (c for c in facts.certificates if c.subject == flaw.subject)
-    return next(named, facts.certificates[0] if facts.certificates else None)
+    """The certificate that a flaw speaks of; by its name, since depth counts the path and not the order sent.
+
+    None where it was not sent, as a root of the store: its dates are not known, the leaf's must not stand for them.
+    """
+    return next((c for c in facts.certificates if c.subject == flaw.subject), None)
 
 
 def _reaches_too_deep(pattern: str, name: str) -> bool:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from smtpcheck import advice
 from smtpcheck.core import Status
 from smtpcheck.report import safe
-from smtpcheck.report.path import SYMBOLS
+from smtpcheck.report.path import SYMBOLS, colon
 
-NARROWEST = 30
+NARROWEST = 40
 """Cells below which nothing is wrapped any tighter."""
 STYLES = {
     Status.OK: "green",
@@ -36,7 +36,11 @@ _ASCII = {
 }
 # Chinese breaks between any two characters, but no line starts with a closing mark or ends with an opening one.
 _CJK = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
-_PIECES = re.compile(rf" +|[（「『《〈【]*(?:[^ {_CJK}]+|[{_CJK}])[，。；：！？、）」』》〉】]*")
+# A short command stays on one line, to be copied whole.
+_PIECES = re.compile(rf" +|`[^`]{{1,48}}`|[^ {_CJK}]+|[{_CJK}]")
+_OPENING = frozenset("（「『《〈【([{“‘")
+_CLOSING = frozenset("，。；：！？、）」』》〉】)]},.;:!?”’")
+_JOINTS = frozenset("/.-:@,;&?=_]")
 
 Line = tuple[tuple[str, str], ...]
 """Pieces of (text, style of rich)."""
@@ -62,11 +66,11 @@ class Sheet:
     def label(self, name: str) -> str:
         """The heading `name` as the start of a line; empty where the language has none."""
         text = self.ui.get(f"head.{name}", "")
-        return title(text) + ": " if text else ""
+        return colon(title(text), self.ui) if text else ""
 
-    def head(self, name: str, text: str = "") -> Line:
+    def head(self, name: str) -> Line:
         """The heading `name` on a line of its own."""
-        return (("  " + title(self.ui[f"head.{name}"]), "bold"), (f"  {text}" if text else "", "dim"))
+        return (("  " + title(self.ui[f"head.{name}"]), "bold"),)
 
     def more(self, count: int) -> list[Line]:
         """A line that says how many were left away, where any were."""
@@ -119,16 +123,35 @@ def cells(text: str) -> int:
 def wrapped(text: str, first: int, rest: int) -> list[str]:
     """Lines of at most `first`, then `rest` cells; a piece longer than a line is cut where the line ends."""
     lines, line, room = [], "", max(first, 8)
-    for piece in _PIECES.findall(text):
+    for piece in _pieces(text):
         if line and cells(line) + cells(piece) > room and piece.strip():
             lines.append(line.rstrip())
             line, room = "", max(rest, 8)
         line += piece
         while cells(line.rstrip()) > room:
-            head = fitting(line, room)
+            head = _broken(line, room)
             lines.append(head)
             line, room = line[len(head) :], max(rest, 8)
     return [*lines, line.rstrip()] if line.strip() or not lines else lines
+
+
+def _pieces(text: str) -> list[str]:
+    """What a line may be broken between."""
+    found: list[str] = []
+    for piece in _PIECES.findall(text):
+        joined = found and found[-1].strip() and (found[-1][-1] in _OPENING or piece[0] in _CLOSING)
+        if joined and piece.strip():
+            found[-1] += piece
+        else:
+            found.append(piece)
+    return found
+
+
+def _broken(text: str, room: int) -> str:
+    """As much of a long word as fits, up to a joint in its second half where there is one."""
+    head = fitting(text, room)
+    joint = max((place for place, char in enumerate(head) if char in _JOINTS), default=0)
+    return head[: joint + 1] if joint > len(head) // 2 else head
 
 
 def fitting(text: str, room: int) -> str:
@@ -139,6 +162,11 @@ def fitting(text: str, room: int) -> str:
         if used > room:
             return text[: max(place, 1)]
     return text
+
+
+def shortened(text: str, room: int) -> str:
+    """The text on one line of at most `room` cells."""
+    return text if cells(text) <= room else fitting(text, room - 3).rstrip() + "..."
 
 
 def printed(lines: Sequence[Line], color: bool) -> str:

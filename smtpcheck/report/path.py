@@ -32,6 +32,7 @@ _FOLDED = frozenset({Stage.EHLO, Stage.STARTTLS})
 _QUIET = frozenset({Status.OK, Status.NOTE, Status.BLOCKED, Status.SKIPPED})
 _ENDED = frozenset({Status.FAIL, Status.INCONCLUSIVE, Status.BLOCKED, Status.BUG})
 _WORST = (Status.BUG, Status.FAIL, Status.INCONCLUSIVE, Status.WARN, Status.BLOCKED, Status.NOTE, Status.OK)
+_ANSWERED = frozenset({Status.OK, Status.NOTE, Status.WARN, Status.FAIL})
 _SEVERE = (Severity.FAIL, Severity.WARN, Severity.NOTE)
 
 
@@ -149,8 +150,8 @@ def reached(walked: Sequence[Leg]) -> Stage | None:
 
 
 def untested(report: Report) -> tuple[Stage, ...]:
-    """What was not tested and is not known from the path to have gone well."""
-    fine = {leg.stage for leg in legs(report, full=True) if leg.status in (Status.OK, Status.NOTE, Status.WARN)}
+    """What was not tested, without the stages that the path shows with an answer."""
+    fine = {leg.stage for leg in legs(report, full=True) if leg.status in _ANSWERED}
     login = report.target.kind is not TargetKind.MX
     return tuple(s for s in report.not_tested if s not in fine and (login or s is not Stage.AUTH))
 
@@ -171,8 +172,8 @@ def connections(report: Report) -> int:
     return sum(1 for conversation in report.conversations if conversation.subject.address)
 
 
-def witness(evidence: Evidence, report: Report) -> Finding | None:
-    """The finding that an observation without words of its own stands for."""
+def _witness(evidence: Evidence, report: Report) -> Finding | None:
+    """The finding that an observation without bytes stands for."""
     found = [f for f in report.findings if f.code == evidence.text]
     return min(found, key=lambda f: _SEVERE.index(f.severity), default=None)
 
@@ -215,18 +216,39 @@ def short(stage: Stage, ui: _UI) -> str:
     return ui.get(f"short.{stage}", ui[f"stage.{stage}"])
 
 
-def shown(evidence: Evidence, told: Diagnosis, report: Report, words: Words, limit: int) -> str:
-    """What was said; where that left no bytes, the words of the finding that it stands for."""
+def testimony(recorded: Diagnosis, report: Report, words: Words, limit: int) -> list[tuple[str, str]]:
+    """Who said it and what, for every observation; one that would only repeat the summary is cut short."""
+    told = safe.diagnosis(recorded)
+    summary = words.summary(told)
+    lines = []
+    for one in recorded.evidence:
+        text = _shown(one, told, report, words, limit)
+        lines.append((words.ui[f"who.{one.who}"], text if text != summary else _in_short(one.text, words.ui)))
+    return lines
+
+
+def _in_short(code: str, ui: _UI) -> str:
+    """The finding's kind in words, else its code."""
+    return ui.get(f"kind.{code.partition('-')[2]}", safe.visible(code, 80))
+
+
+def _shown(evidence: Evidence, told: Diagnosis, report: Report, words: Words, limit: int) -> str:
     if evidence.raw:
         return safe.said(evidence.raw, limit)
-    found = witness(evidence, report)
+    found = _witness(evidence, report)
     return words.finding(safe.finding(found)) if found else words.evidence(safe.evidence(evidence), told)
 
 
 def remark_text(remark: Remark, words: Words) -> str:
     """A remark on one line, with its stage."""
     times = f" (x{remark.times})" if remark.times > 1 else ""
-    return f"{words.ui[f'stage.{remark.finding.stage}']}: {words.finding(safe.finding(remark.finding))}{times}"
+    stage = colon(words.ui[f"stage.{remark.finding.stage}"], words.ui)
+    return f"{stage}{words.finding(safe.finding(remark.finding))}{times}"
+
+
+def colon(text: str, ui: _UI) -> str:
+    """The text as a label, as the language writes it."""
+    return text + ui.get("list.colon", ": ")
 
 
 def effort(report: Report, ui: _UI) -> str:
@@ -241,8 +263,8 @@ def reason(result: Result[Any], ui: _UI, limit: int = 240) -> str:
     """Why a result has no facts, in words; empty when it has."""
     match result.outcome:
         case Failure(kind, stage, detail) | Blocked(stage, kind, detail):
-            text = f"{ui[f'stage.{stage}']}: {ui[f'kind.{kind}']}"
-            return f"{text} ({safe.visible(detail, limit)})" if detail else text
+            text = colon(ui[f"stage.{stage}"], ui) + ui[f"kind.{kind}"]
+            return text + brackets(safe.visible(detail, limit), ui) if detail else text
     why = getattr(result.outcome, "why", "") if result.status is Status.SKIPPED else ""
     return safe.visible(why, limit)
 
@@ -254,8 +276,29 @@ def shortfalls(report: Report, ui: _UI) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reason(result, ui) for result in stopped(report)))
 
 
+def brackets(text: str, ui: _UI) -> str:
+    """The text as an aside after another."""
+    return f"（{text}）" if colon("", ui) == "：" else f" ({text})"
+
+
+def unknown(report: Report, ui: _UI) -> tuple[str, ...]:
+    """What could not be learnt beside a verdict that is known, each reason once."""
+    if report.verdict in (Verdict.INCONCLUSIVE, Verdict.BUG):
+        return ()
+    found = (r for r in report.results if isinstance(r.outcome, Failure))
+    return tuple(dict.fromkeys(reason(result, ui) for result in found))
+
+
 def login_skipped(report: Report) -> bool:
     """The login was left out for want of a password alone."""
     target = report.target
     learnt = report.verdict is Verdict.HEALTHY and target.kind is not TargetKind.MX
     return learnt and not target.secret and Stage.AUTH in report.not_tested
+
+
+def cut(text: str, limit: int) -> str:
+    """A text of the catalogue, ended at a word where it has more than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    head = text[:limit].rpartition(" ")[0]
+    return (head if len(head) > limit // 2 else text[:limit]) + "..."

@@ -17,6 +17,8 @@ LIMIT = 400
 # Printable by their category, but blank or without a width of their own: Hangul fillers, braille blank.
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _IDEOGRAPHIC_SPACE = "\u3000"
+# What the note about a cut would take is rather shown.
+_NEARLY = 12
 # More marks on one letter than any script needs cover the lines above and below.
 _MAX_MARKS = 3
 
@@ -24,15 +26,16 @@ _MAX_MARKS = 3
 def visible(text: str, limit: int = LIMIT) -> str:
     r"""One line of `text`: controls, bidi controls, zero-width and line ends as `\xNN` or `\uNNNN`, the excess cut."""
     shown: list[str] = []
-    marks = cells = 0
-    for place, char in enumerate(text):
+    marks = used = 0
+    for char in text[: limit + _NEARLY + 1]:
         marks = marks + 1 if category(char) in ("Mn", "Me") else 0
-        piece = char if _harmless(char) and marks <= _MAX_MARKS else _spelt(char)
-        cells += len(piece)
-        if cells > limit:
-            return f"{''.join(shown)}...(+{len(text) - place})"
-        shown.append(piece)
-    return "".join(shown)
+        shown.append(char if _harmless(char) and marks <= _MAX_MARKS else _spelt(char))
+        used += len(shown[-1])
+    if used <= limit + _NEARLY:
+        return "".join(shown)
+    while used > limit:
+        used -= len(shown.pop())
+    return f"{''.join(shown)}...(+{len(text) - len(shown)})"
 
 
 def _harmless(char: str) -> bool:
@@ -77,4 +80,4 @@ def evidence(told: Evidence, limit: int = 160) -> Evidence:
 
 
 def _values(seen: Mapping[str, Scalar], limit: int) -> dict[str, Scalar]:
-    return {name: visible(value, limit) if isinstance(value, str) else value for name, value in seen.items()}
+    return {name: visible(v.rstrip("\r\n"), limit) if isinstance(v, str) else v for name, v in seen.items()}

@@ -13,7 +13,6 @@ from smtpcheck.core import (
     Conversation,
     Diagnosis,
     Direction,
-    Evidence,
     Report,
     Result,
     Severity,
@@ -21,7 +20,7 @@ from smtpcheck.core import (
     Verdict,
 )
 from smtpcheck.report import path, safe
-from smtpcheck.report.lines import NARROWEST, STYLES, Line, Sheet, cells, fitting, printed, title
+from smtpcheck.report.lines import NARROWEST, STYLES, Line, Sheet, cells, printed, shortened, title
 
 SCREEN = 24
 """Lines of the classic terminal (VT100); a broken account has to fit."""
@@ -64,7 +63,7 @@ def progress_line(result: Result[Any], lang: str = "en", *, width: int = 80, uni
     text = sheet.words.finding(safe.finding(worst)) if worst else path.reason(result, sheet.ui)
     about = f"{sheet.symbol(result.status)} {safe.visible(result.probe, 20)}  {safe.visible(str(result.subject), 60)}"
     line = f"{about}  {safe.visible(text)}" if text else about
-    return line if cells(line) <= sheet.width else fitting(line, sheet.width - 3).rstrip() + "..."
+    return shortened(line, sheet.width)
 
 
 def explanation(entry: advice.Entry, *, lang: str = "en", width: int = 80) -> str:
@@ -75,9 +74,10 @@ def explanation(entry: advice.Entry, *, lang: str = "en", width: int = 80) -> st
         lines += [(), *sheet.para("", entry.why)]
     if entry.steps:
         lines += [(), *sheet.numbered(entry.steps)]
-    for name, text in (("otherwise", entry.otherwise), ("decided-by", entry.decides)):
-        if text:
-            lines += sheet.para(sheet.label(name), text)
+    if entry.otherwise:
+        lines += sheet.para("", title(entry.otherwise))
+    if entry.decides:
+        lines += sheet.para(sheet.label("decided-by"), entry.decides)
     return printed(lines, False)
 
 
@@ -91,15 +91,22 @@ class _Room:
     raw: int = 240
     steps: int = 99
     alternatives: int = 3
+    text: int = 1000
+    otherwise: bool = True
 
 
 _ALL = _Room(remarks=999, evidence=99, raw=2000, alternatives=99)
 _ROOMS = (
     _Room(),
     _Room(air=False),
-    _Room(air=False, remarks=1, evidence=2, raw=120),
+    _Room(air=False, remarks=1, evidence=2),
+    _Room(air=False, remarks=0, evidence=2, raw=120),
     _Room(air=False, remarks=0, evidence=1, raw=120, steps=4),
-    _Room(air=False, remarks=0, evidence=1, raw=60, steps=2, alternatives=2),
+    _Room(air=False, remarks=0, evidence=1, raw=120, steps=3, text=230),
+    _Room(air=False, remarks=0, evidence=1, raw=120, steps=2, text=150),
+    _Room(air=False, remarks=0, evidence=1, raw=120, steps=2, alternatives=2, text=130, otherwise=False),
+    _Room(air=False, remarks=0, evidence=1, raw=120, steps=1, alternatives=2, text=110, otherwise=False),
+    _Room(air=False, remarks=0, evidence=1, raw=60, steps=1, alternatives=2, text=70, otherwise=False),
 )
 
 
@@ -136,8 +143,8 @@ class _Page:
         lines += self._list("experiments", (f"{one.probe}  {one.subject}" for one in report.experiments))
         lines += self._list("contacts", (f"{sheet.ui[f'contact.{c.who}']}: {c.where}" for c in report.contacts))
         for conversation in report.conversations:
-            about = safe.visible(str(conversation.subject))
-            lines += [(), sheet.head("transcript", about), *self._talk(conversation)]
+            label, about = sheet.label("transcript"), safe.visible(str(conversation.subject))
+            lines += [(), *sheet.para(label, about, label_style="bold"), *self._talk(conversation)]
         return lines + self._list("environment", (f"{name}: {value}" for name, value in report.environment.items()))
 
     # The parts of a screen
@@ -149,7 +156,8 @@ class _Page:
         status = path.OF_VERDICT[self.report.verdict]
         said = f"{self.sheet.symbol(status)} {path.headline(self.report, self.sheet.ui)}"
         style = "bold " + STYLES[status].removeprefix("bold ")
-        return ((said, style), ("   " + safe.visible(self.report.target.spec, 120), "bold"))
+        room = max(self.sheet.width - cells(said) - 3, 20)
+        return ((said, style), ("   " + shortened(safe.visible(self.report.target.spec), room), "bold"))
 
     def _path(self, *, full: bool) -> Iterator[Line]:
         line: list[tuple[str, str]] = []
@@ -168,7 +176,7 @@ class _Page:
         """What kept the verdict from being known, or the check from its end."""
         sheet, lines = self.sheet, list[Line]()
         if not self.report.complete:
-            lines += sheet.para("", sheet.ui["sentence.interrupted"], style="yellow")
+            lines += sheet.para("", title(sheet.ui["sentence.interrupted"]), style="yellow")
         if self.report.verdict is Verdict.BUG:
             lines += sheet.para("", sheet.ui["sentence.bug"], style="bold")
         reasons = path.shortfalls(self.report, sheet.ui)
@@ -179,20 +187,17 @@ class _Page:
     def _cause(self, told: Diagnosis, room: _Room) -> list[Line]:
         sheet = self.sheet
         sure = sheet.ui[f"confidence.{told.confidence}"]
-        label = f"{title(sheet.ui['head.cause'])} ({sure}): "
-        lines = sheet.para(label, sheet.words.summary(told), style="bold", label_style="bold")
-        if told.subject:
+        label = path.colon(title(sheet.ui["head.cause"]) + path.brackets(sure, sheet.ui), sheet.ui)
+        summary = sheet.words.summary(told)
+        lines = sheet.para(label, path.cut(summary, max(room.text, 150)), style="bold", label_style="bold")
+        if told.subject and told.subject not in summary:
             lines += sheet.para(sheet.label("where"), told.subject, style="dim", label_style="dim")
         if room is _ALL and (why := sheet.words.why(told)):
             lines += sheet.para("", why)
-        said = self.report.diagnoses[0].evidence
-        for one in said[: room.evidence]:
-            who = sheet.ui[f"who.{one.who}"]
-            lines += sheet.para(f"{title(who)}: ", self._shown(one, told, room.raw), label_style="cyan")
+        said = path.testimony(self.report.diagnoses[0], self.report, sheet.words, room.raw)
+        for who, text in said[: room.evidence]:
+            lines += sheet.para(path.colon(who, sheet.ui), text, label_style="cyan")
         return lines + sheet.more(len(said) - room.evidence) + self._alternatives(told, room)
-
-    def _shown(self, evidence: Evidence, told: Diagnosis, limit: int) -> str:
-        return path.shown(evidence, told, self.report, self.sheet.words, limit)
 
     def _alternatives(self, told: Diagnosis, room: _Room) -> list[Line]:
         if not told.alternatives:
@@ -200,18 +205,19 @@ class _Page:
         sheet = self.sheet
         lines = [sheet.head("could-also-be")]
         for one in told.alternatives[: room.alternatives]:
-            sure = f" ({sheet.ui['confidence.likely']})" if one.confidence is Confidence.LIKELY else ""
-            lines += sheet.para("- ", sheet.words.summary(replace(told, code=one.code)) + sure, indent=3)
-            if decides := sheet.words.decided_by(told, one):
+            likely = one.confidence is Confidence.LIKELY
+            sure = path.brackets(sheet.ui["confidence.likely"], sheet.ui) if likely else ""
+            summary = path.cut(sheet.words.summary(replace(told, code=one.code)), room.text)
+            lines += sheet.para("- ", summary + sure, indent=3)
+            if decides := path.cut(sheet.words.decided_by(told, one), room.text):
                 lines += sheet.para(sheet.label("decided-by"), decides, indent=5, label_style="dim")
         return lines + sheet.more(len(told.alternatives) - room.alternatives)
 
     def _steps(self, told: Diagnosis, room: _Room) -> list[Line]:
         sheet = self.sheet
-        lines = sheet.numbered([text for _, text in sheet.words.steps(told)], room.steps)
-        if otherwise := sheet.words.otherwise(told):
-            lines += sheet.para(sheet.label("otherwise"), otherwise, label_style="bold")
-        return lines
+        steps = [path.cut(text, room.text) for _, text in sheet.words.steps(told)]
+        otherwise = path.cut(sheet.words.otherwise(told), room.text) if room.otherwise else ""
+        return sheet.numbered(steps, room.steps) + (sheet.para("", title(otherwise)) if otherwise else [])
 
     def _further(self, room: _Room) -> list[Line]:
         sheet, lines = self.sheet, list[Line]()
@@ -226,6 +232,9 @@ class _Page:
         if remarks and not room.remarks:
             return sheet.para(sheet.label("findings"), f"{len(remarks)} (-v)", label_style="dim")
         lines: list[Line] = []
+        for text in path.unknown(self.report, sheet.ui)[: room.remarks]:
+            mark, style = sheet.symbol(Status.INCONCLUSIVE), STYLES[Status.INCONCLUSIVE]
+            lines += sheet.para(f"{mark} ", text, label_style=style)
         for remark in remarks[: room.remarks]:
             status = Status(remark.finding.severity)
             mark = "i" if status is Status.NOTE else sheet.symbol(status)

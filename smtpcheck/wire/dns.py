@@ -104,11 +104,12 @@ def parse_answer(wire: bytes, name: str, type_: str, ident: int) -> Answer | Non
     Raises ProtocolError for what is no answer to this question: garbage, another id, another name.
     """
     try:
-        message = dns.message.from_wire(wire, ignore_trailing=True)
-    except (dns.exception.DNSException, ValueError, IndexError) as error:
-        if _cut_short(wire, ident):
-            return None
-        raise ProtocolError(f"no DNS message: {type(error).__name__}") from error
+        message = _message(wire)
+    except ProtocolError:
+        # RFC 2181 section 9: truncated answers are asked again; some middleboxes cut them within a record
+        message = _message(wire, question_only=True)
+        if not message.flags & dns.flags.TC:
+            raise
     _check_ours(message, name, type_, ident)
     if message.flags & dns.flags.TC:
         return None
@@ -124,6 +125,13 @@ def parse_answer(wire: bytes, name: str, type_: str, ident: int) -> Answer | Non
     return _records(message, name, type_)
 
 
+def _message(wire: bytes, *, question_only: bool = False) -> dns.message.Message:
+    try:
+        return dns.message.from_wire(wire, ignore_trailing=True, question_only=question_only)
+    except (dns.exception.DNSException, ValueError, IndexError) as error:
+        raise ProtocolError(f"no DNS message: {type(error).__name__}") from error
+
+
 def _check_ours(message: dns.message.Message, name: str, type_: str, ident: int) -> None:
     if message.id != ident or not message.flags & dns.flags.QR:
         raise ProtocolError("an answer with another id")
@@ -132,11 +140,6 @@ def _check_ours(message: dns.message.Message, name: str, type_: str, ident: int)
     asked = [(entry.name, entry.rdtype, entry.rdclass) for entry in message.question]
     if asked != [(absolute(name), dns.rdatatype.from_text(type_), dns.rdataclass.IN)]:
         raise ProtocolError("an answer to another question")
-
-
-def _cut_short(wire: bytes, ident: int) -> bool:
-    """Ours and marked as truncated: some middleboxes cut in the middle of a record (RFC 2181 section 9)."""
-    return len(wire) >= 12 and int.from_bytes(wire[:2], "big") == ident and wire[2] & 0x82 == 0x82
 
 
 def _records(message: dns.message.Message, name: str, type_: str) -> Answer:
