@@ -42,6 +42,7 @@ async def running(*services: Any) -> AsyncIterator[None]:
 
 def zone(server: NameServer) -> NameServer:
     server.add(HOST, "A", "127.0.0.1", "127.0.0.2")
+    server.add("site.lab.test", "A", "127.0.0.1")
     server.add("alias.lab.test", "CNAME", f"{HOST}.")
     server.add("loop.lab.test", "CNAME", "loop.lab.test.")
     server.add("a.lab.test", "MX", "20 b.lab.test.", f"10 {HOST}.")
@@ -480,7 +481,7 @@ async def test_fetch() -> None:
 
 async def test_fetch_by_name(resolver: NameServer) -> None:
     async with running(site := Issuer(b"certificate")):
-        url = site.url.replace(LOOPBACK, HOST)
+        url = site.url.replace(LOOPBACK, "site.lab.test")
         assert await door(resolver).fetch(url, near=LOCAL) == b"certificate"
 
 

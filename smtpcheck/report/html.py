@@ -113,9 +113,8 @@ def _cause(report: Report, recorded: Diagnosis, words: advice.Words, *, first: b
 def _alternatives(told: Diagnosis, words: advice.Words) -> str:
     rows = []
     for one in told.alternatives:
-        text = (
-            f"{_text(words.summary(replace(told, code=one.code)))} ({_text(words.ui[f'confidence.{one.confidence}'])})"
-        )
+        sure = path.brackets(words.ui[f"confidence.{one.confidence}"], words.ui)
+        text = _text(words.summary(replace(told, code=one.code)) + sure)
         if decides := words.decided_by(told, one):
             text += f"<br>{_label(words.ui['head.decided-by'], words)}{_advice(decides)}"
         rows.append(text)

@@ -52,7 +52,7 @@ class Words(Protocol):
     def decided_by(self, diagnosis: core.Diagnosis, alternative: core.Alternative, /) -> str:
         """What would tell this alternative from the diagnosis."""
 
-    def evidence(self, evidence: core.Evidence, /) -> str:
+    def evidence(self, evidence: core.Evidence, diagnosis: core.Diagnosis, /) -> str:
         """What this observation shows."""
 
 
@@ -209,7 +209,7 @@ def _diagnosis(diagnosis: core.Diagnosis, words: Words, at: str) -> dict[str, An
     written["summary"] = _text(words.summary(diagnosis))
     written["steps"] = [dump(_Advice(*step), _Advice, at) for step in words.steps(diagnosis)]
     for item, evidence in zip(written["evidence"], diagnosis.evidence, strict=True):
-        item["text"] = _text(words.evidence(evidence))
+        item["text"] = _text(words.evidence(evidence, diagnosis))
     for item, alternative in zip(written["alternatives"], diagnosis.alternatives, strict=True):
         item["decided_by"] = _text(words.decided_by(diagnosis, alternative))
     return {key: written[key] for key in DIAGNOSIS_KEYS}

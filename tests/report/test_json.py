@@ -95,7 +95,7 @@ class Spoken:
     def decided_by(self, diagnosis, alternative):
         return f"ask about {alternative.code}"
 
-    def evidence(self, evidence):
+    def evidence(self, evidence, diagnosis):
         return f"words for {evidence.text!a}"
 
 

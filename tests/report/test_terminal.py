@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 
 from smtpcheck import advice, core
 from smtpcheck.core import Kind, Mode, Stage, Status, Subject, Verdict
+from smtpcheck.credentials import Secret
+from smtpcheck.lab import Lab
 from smtpcheck.report import lines, path, safe, terminal
+from smtpcheck.run import run
+from smtpcheck.settings import parse_target
 from tests.report import samples
 from tests.report.samples import ALL, HERE, REFUSED
 
@@ -53,7 +57,7 @@ def test_a_refused_login_reads_from_the_verdict_to_the_steps():
 
 def test_the_same_in_chinese():
     text = terminal.render(samples.refused(), lang="zh-CN")
-    parts = ["✗ 有故障", "登录 ✗", "确定", "服务器说", "535 5.7.8 Error", "怎么办", " 1. "]
+    parts = ["✗ 有故障", "登录 ✗", "确定", "服务器说：535 5.7.8 Error", "怎么办", " 1. "]
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
 
@@ -279,7 +283,7 @@ def test_the_environment_changes_nothing(monkeypatch):
 def test_wrapped_lines_keep_words_whole_and_chinese_marks_in_place():
     assert lines.wrapped("one two three", 8, 8) == ["one two", "three"]
     assert lines.wrapped("不要这样写，请改。", 10, 10) == ["不要这样", "写，请改。"]
-    assert lines.wrapped("打开（设置）再试", 7, 20) == ["打开", "（设置）再试"]
+    assert lines.wrapped("请打开（设置）再试", 9, 20) == ["请打开", "（设置）再试"]
     assert lines.wrapped("a" * 20, 8, 12) == ["a" * 8, "a" * 12]
     assert lines.wrapped("run `a b c d` now", 9, 9) == ["run", "`a b c d`", "now"]
     assert lines.wrapped("https://example.test/page", 20, 20) == ["https://example.", "test/page"]
@@ -352,6 +356,22 @@ def test_any_text_becomes_one_bounded_harmless_line(text, limit):
 )
 def test_what_a_peer_said_stays_readable(raw, text):
     assert safe.said(raw) == text
+
+
+# Reports of real conversations
+
+
+@pytest.mark.parametrize(("fault", "sign"), [("healthy", "✓"), ("cert-expired", "✗"), ("auth-echoes-secret", "✗")])
+async def test_a_practice_account_is_shown_on_one_screen(fault, sign):
+    async with Lab() as lab:
+        practice = await lab.start(fault)
+        target = parse_target(practice.target, secret="env:SMTPCHECK_PASSWORD", **practice.options)
+        report = await run(target, secret=Secret(practice.password))
+    for lang in LANGUAGES:
+        text = terminal.render(report, lang=lang)
+        assert text.startswith(sign)
+        assert text.count("\n") < 24
+        assert practice.password not in terminal.render(report, lang=lang, verbose=True)
 
 
 # One line for each result
