@@ -251,7 +251,20 @@ async def test_a_forger_does_not_hide_the_true_answer(resolver: NameServer, forg
     assert len(server.queries) == 1
 
 
-async def test_a_flood_of_forged_datagrams_is_bounded() -> None:
+async def test_a_flood_of_forged_datagrams_is_not_read_to_its_end() -> None:
+    heard: list[bytes] = []
+
+    def fits(data: bytes) -> bool:
+        heard.append(data)
+        raise ProtocolError("forged")
+
+    async with running(server := _Forger(lambda query: [b"x"] * 100)):
+        with pytest.raises(ProtocolError, match="forged"):
+            await Door(resolvers=()).datagram(LOOPBACK, server.port, b"?", 30.0, fits)
+    assert len(heard) < 50
+
+
+async def test_a_flood_of_forged_datagrams_is_bounded_in_time() -> None:
     server = _Forger(lambda query: [b"x"] * 100)
     async with running(server):
         started = time.perf_counter()
@@ -690,9 +703,10 @@ def test_no_configuration(tmp_path: Path, reader: Callable[[Path], object]) -> N
 
 
 def test_a_huge_configuration_is_cut_at_a_line(tmp_path: Path) -> None:
-    line = b"192.0.2.1 smtp.example.com\n"
-    hosts = system_hosts(written(tmp_path, line * (MAX_CONFIG // len(line) + 1000)))
-    assert list(hosts) == ["smtp.example.com"]
+    first, last = b"192.0.2.1 first.example\n", b"192.0.2.1 smtp.exam"
+    padding = b"#" * (MAX_CONFIG - len(first) - len(last)) + b"\n"
+    hosts = system_hosts(written(tmp_path, first + padding + last + b"ple.com\n"))
+    assert hosts == {"first.example": ["192.0.2.1"]}, "half a name is another host's"
     assert system_hosts(Path("/dev/zero")) == {}
 
 

@@ -133,6 +133,12 @@ def test_a_password_in_a_target_is_refused_and_not_echoed(form: str, secret: str
     assert not any(part in told for part in (secret[:6], secret[1:]) if len(part) > 5)
 
 
+@pytest.mark.parametrize("spec", ["smtp://user:pass@host.example", "smtps://user@host.example"])
+def test_a_login_in_a_url_is_told_where_it_belongs(spec: str) -> None:
+    with pytest.raises(UsageError, match="--user.*SMTPCHECK_PASSWORD"):
+        parse_target(spec)
+
+
 @given(st.text(max_size=60) | st.from_regex(r"[a-z:@/\[\]. é]{1,30}") | st.from_regex(r"(smtps?://|mx:)?.{0,30}(:.*)?"))
 def test_any_spec(spec: str) -> None:
     try:

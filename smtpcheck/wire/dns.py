@@ -179,16 +179,12 @@ def _records(message: dns.message.Message, name: str, type_: str) -> Answer:
 def _follow(message: dns.message.Message, owner: dns.name.Name) -> tuple[dns.name.Name, tuple[str, ...]]:
     """Walk the CNAMEs of the answer section; a loop ends after as many steps as there are records."""
     aliases: list[str] = []
-    passed = {owner}
     for _ in range(min(len(message.answer), MAX_RECORDS)):
         step = next((r for r in message.answer if r.name == owner and r.rdtype == dns.rdatatype.CNAME), None)
         if step is None:
             break
         owner = step[0].target
         aliases.append(_text(owner))
-        if owner in passed:
-            break
-        passed.add(owner)
     return owner, tuple(aliases)
 
 
