@@ -157,7 +157,8 @@ def _progress(lang: str, *, quiet: bool) -> Callable[[Result[Any]], None] | None
         return None
     from smtpcheck.report.terminal import progress_line
 
-    return lambda result: click.echo(f"\r\x1b[2K{progress_line(result, lang)}\r", nl=False, err=True)
+    width = _width()
+    return lambda result: click.echo(f"\r\x1b[2K{progress_line(result, lang, width=width)}\r", nl=False, err=True)
 
 
 def _say(report: Report, lang: str, *, verbose: bool, quiet: bool, err: bool) -> None:

@@ -107,7 +107,9 @@ async def ask(name: str, target: Target, *, secret: Secret | None = None) -> tup
     probe = named(name)
     if probe is None:
         raise UsageError(f"no probe {name!r}; known: {', '.join(probe.name for probe in all_probes())}")
-    needed = _LEADING | {name} | (_ELECTING if probe.intrusive or probe.experiment else set())
+    needed = {name}
+    if not list(probe.subjects(_settled(target), ())):
+        needed |= _LEADING | (_ELECTING if probe.intrusive or probe.experiment else set())
     report = await run(target, secret=secret, probes=[probe for probe in all_probes() if probe.name in needed])
     return tuple(result for result in report.results if result.probe == name)
 

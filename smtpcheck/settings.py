@@ -32,6 +32,10 @@ def parse_target(spec: str, **options: Any) -> Target:
     text = spec.strip()
     if not text or len(text) > _MAX_SPEC:
         raise UsageError("name a target: me@example.com, smtp.example.com, host:587, smtps://host or mx:example.com")
+    known = [field.name for field in fields(Target)]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise UsageError(f"no option {unknown[0]!r}; known: {', '.join(known)}")
     given = {name: value for name, value in options.items() if value is not None}
     if "until" in given:
         given["until"] = _word(Stage, given["until"], "--until")
