@@ -48,7 +48,7 @@ def _probe_names() -> str:
 @click.argument("target")
 @click.option("--user", help="log in as this user (default: the account)")
 @click.option("--from", "sender", metavar="ADDRESS", help="envelope sender")
-@click.option("--to", "recipient", metavar="ADDRESS", help="ask for this recipient too; nothing is sent")
+@click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="ask for this recipient too")
 @click.option("--mode", type=click.Choice(["auto", "starttls", "implicit", "plain"]), help="expect TLS to start so")
 @click.option("--auth", metavar="MECH", help="use this SASL mechanism and no other")
 @click.option("--until", metavar="STAGE", help="stop after this stage: dns ... certificate auth rcpt")

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from smtpcheck.conversation import Dialogue, Limits, Wish
+from smtpcheck.conversation import Dialogue
 from smtpcheck.core import Experiment, Kind, Result, Stage, Subject, Target
 from smtpcheck.failures import CouldNotAsk, NotNeeded
+from smtpcheck.heard import Limits, Wish
 from smtpcheck.net import Door
 from smtpcheck.wire.x509 import Roots
 

@@ -8,88 +8,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from smtpcheck import core
 from smtpcheck.core import Direction, Event, Kind, Mode, Stage, Step, Subject
-from smtpcheck.credentials import Secret, gate
+from smtpcheck.credentials import gate
 from smtpcheck.failures import Broken, CouldNotAsk, broken
-from smtpcheck.net import Door, Stream
+from smtpcheck.heard import Answered, Heard, Limits, Wish
+from smtpcheck.net import CHUNK, Door, Stream
 from smtpcheck.wire import ProtocolError, sasl, smtp, tls, x509
 from smtpcheck.wire.smtp import Reply
 
 # More than any healthy login needs; a server that asks on and on is cut off.
 MAX_CHALLENGES = 8
 QUIT_LIMIT = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds that a peer has for one stage; running out is the peer's doing and a fact.
-
-    RFC 5321 section 4.5.3.2 would wait five minutes; a person does not, and these see every healthy server:
-    greet-pauses of 8 s are common, Linux repeats a lost SYN after 1, 3 and 7 s.
-    """
-
-    connect: float = 10.0
-    quiet: float = 4.0
-    """Without a greeting until then, the other TLS mode is tried beside."""
-    greeting: float = 15.0
-    reply: float = 10.0
-    tls: float = 10.0
-    auth: float = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What to say in a conversation."""
-
-    ehlo: str = ""
-    """The name for EHLO; empty: our own address as a literal (RFC 5321 section 4.1.4)."""
-    user: str = ""
-    secret: Secret | None = None
-    mechanism: str = ""
-    offered_order: tuple[str, ...] = tuple(sasl.MECHANISMS)
-    allow: tuple[str, ...] = ()
-    sender: str = ""
-    recipient: str = ""
-    tls_required: bool = True
-
-
-@dataclass(slots=True)
-class Login:
-    """The login as it went; the reply is the server's own words, masked."""
-
-    offered: tuple[str, ...] = ()
-    offered_in_clear: tuple[str, ...] = ()
-    mechanism: str = ""
-    attempts: int = 0
-    reply: Reply | None = None
-
-
-@dataclass(slots=True)
-class Heard:
-    """What was learnt so far, also by a walk that broke."""
-
-    greeting: Reply | None = None
-    greeted_after: float = 0.0
-    """Seconds from the connection to the greeting."""
-    ehlo: Reply | None = None
-    capabilities: smtp.Capabilities | None = None
-    starttls: Reply | None = None
-    plain: bool = False
-    """No TLS was offered and none was required."""
-    session: tls.TlsSession | None = None
-    verdict: x509.Verdict | None = None
-    verified_at: datetime | None = None
-    secure_ehlo: Reply | None = None
-    secure_capabilities: smtp.Capabilities | None = None
-    login: Login = field(default_factory=Login)
-    mail: Reply | None = None
-    rcpt: Reply | None = None
-    told_to_go: bool = False
-    """A 421 was said: nothing more is tried here."""
 
 
 Leg = tuple[Stage, Callable[[], Awaitable[None]]]
@@ -129,7 +62,12 @@ class Dialogue:
         greeting: Leg = (Stage.GREETING, self._greeting)
         ehlo: Leg = (Stage.EHLO, self._ehlo)
         secure: tuple[Leg, ...] = ((Stage.TLS, self._tls), (Stage.CERTIFICATE, self._certificate))
-        rest: tuple[Leg, ...] = ((Stage.AUTH, self._auth), (Stage.MAIL, self._mail), (Stage.RCPT, self._rcpt))
+        rest: tuple[Leg, ...] = (
+            (Stage.AUTH, self._auth),
+            (Stage.MAIL, self._mail),
+            (Stage.RCPT, self._rcpt),
+            (Stage.DATA, self._data),
+        )
         match self.subject.mode:
             case Mode.IMPLICIT:
                 return (start, *secure, greeting, (Stage.EHLO, self._secure_ehlo), *rest)
@@ -381,14 +319,46 @@ class Dialogue:
         self._expect(reply, 235)
 
     async def _mail(self) -> None:
-        self.heard.mail = reply = await self._command(b"MAIL FROM:<%s>" % self._wish.sender.encode())
+        offered = self.heard.secure_capabilities or self.heard.capabilities
+        known = offered.keywords if offered else {}
+        missing = sorted(self._wish.needs - set(known))
+        if missing:
+            raise Broken(Stage.MAIL, Kind.NOT_OFFERED, f"EHLO does not list {missing[0]}")
+        command = b"MAIL FROM:<%s>" % self._wish.sender.encode()
+        command += b" BODY=8BITMIME" if "8BITMIME" in self._wish.needs else b""
+        command += b" SMTPUTF8" if "SMTPUTF8" in self._wish.needs else b""
+        if self._wish.message is not None and "SIZE" in known:
+            command += b" SIZE=%d" % len(self._wish.message)
+        self.heard.mail = reply = await self._command(command)
         self._expect(reply, 250)
 
     async def _rcpt(self) -> None:
-        self.heard.rcpt = reply = await self._command(b"RCPT TO:<%s>" % self._wish.recipient.encode())
-        if not self.heard.told_to_go:
+        for recipient in self._wish.recipients:
+            reply = await self._command(b"RCPT TO:<%s>" % recipient.encode())
+            self.heard.rcpt += (Answered(recipient, reply),)
+            if self.heard.told_to_go:
+                break
+        accepted = [answer for answer in self.heard.rcpt if answer.reply.code in (250, 251)]
+        if not self.heard.told_to_go and (self._wish.message is None or not accepted):
             await self._command(b"RSET")
-        self._expect(reply, 250, 251)
+        if not accepted and self.heard.rcpt:
+            self._expect(self.heard.rcpt[-1].reply, 250, 251)
+
+    async def _data(self) -> None:
+        if self._wish.message is None:
+            return
+        self.heard.data = reply = await self._command(b"DATA")
+        self._expect(reply, 354)
+        self._note(Direction.OUT, b"(message of %d octets)" % len(self._wish.message))
+        try:
+            async with asyncio.timeout(self._limits.data):
+                await self._write(self._wish.message)
+        except OSError as error:
+            self._usable = False
+            raise broken(Stage.DATA, error) from error
+        self.heard.dotted_at = datetime.now(UTC)
+        self.heard.handed = reply = await self._reply(self._limits.data)
+        self._expect(reply, 250)
 
     # Lines
 
@@ -406,9 +376,14 @@ class Dialogue:
         return await self._reply(limit or self._limits.reply)
 
     async def _send(self, data: bytes) -> None:
-        assert self._stream is not None
         async with asyncio.timeout(self._limits.reply):
-            await self._stream.write(self._engine.encrypt(data) if self._engine else data)
+            await self._write(data)
+
+    async def _write(self, data: bytes) -> None:
+        assert self._stream is not None
+        for start in range(0, len(data), CHUNK):
+            piece = data[start : start + CHUNK]
+            await self._stream.write(self._engine.encrypt(piece) if self._engine else piece)
 
     async def _reply(self, limit: float) -> Reply:
         try:

@@ -181,7 +181,19 @@ class Target:
     mode: Mode = Mode.AUTO
     user: str = ""
     sender: str = ""
-    recipient: str = ""
+    recipients: tuple[str, ...] = ()
+    send: bool = False
+    """Send a message, and look for it in the mailbox."""
+    message: str = ""
+    """Path of a message to send as it is; empty: one is composed of the next four."""
+    subject: str = ""
+    text: str = ""
+    html: str = ""
+    attach: tuple[str, ...] = ()
+    """Paths of files to attach."""
+    imap: str = ""
+    """HOST or HOST:PORT of the recipient's mailbox; empty: the provider's where it is known."""
+    imap_user: str = ""
     until: Stage | None = None
     auth: str = ""
     """The one SASL mechanism to use; empty: chosen."""
@@ -198,6 +210,8 @@ class Target:
     all_addresses: bool = False
     secret: str = ""
     """A reference, as env:NAME or file:PATH; empty: no login."""
+    imap_secret: str = ""
+    """A reference to the mailbox's password; empty: the login's, where host and user allow it."""
 
 
 @dataclass(frozen=True, slots=True)

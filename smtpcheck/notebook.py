@@ -1,22 +1,116 @@
-"""How does a report show itself in a notebook? As HTML, by a formatter that IPython asks; core knows nothing of it."""
+"""How does an object show itself in a notebook? As HTML, by formatters that IPython asks; core knows nothing of it."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck.core import Report
+from smtpcheck import advice
+from smtpcheck.core import Conversation, Finding, Report, Result
+
+MIME = "text/html"
+FEW = 4
+"""Results of a tuple that are shown in full; more make a table."""
+Show = Callable[[Any], str | None]
 
 
-def show() -> None:
-    """Tell IPython how to show a Report; nothing happens where no IPython runs."""
+def show(*, lang: str = "", display: Any = None) -> None:
+    """Tell IPython how to show reports, results, findings, transcripts and chains; text/plain stays as it is.
+
+    Nothing happens where no IPython runs, nor a second time, so that a formatter of the user's own stays; but a `lang`
+    named here replaces the language. `display` is an IPython DisplayFormatter, the running shell's by default.
+    """
+    display = display or _running()
+    if display is None:
+        return
+    formatter = display.formatters[MIME]
+    if lang or Report not in formatter.type_printers:
+        _register(formatter, advice.language(lang))
+
+
+def table(many: Iterable[Result[Any]] | Iterable[Finding]) -> Table:
+    """Results or findings as a table, also those picked by hand: `table(r for r in report.results if ...)`."""
+    return Table(tuple(many))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Table:
+    """Results, or findings, one row each; as text too, for where no HTML is shown."""
+
+    rows: tuple[Any, ...]
+
+    def __repr__(self) -> str:
+        return "\n".join(_line(row) for row in self.rows) or "(none)"
+
+    def _repr_html_(self) -> str:
+        return _many(self.rows, advice.language()) or ""
+
+
+def _running() -> Any:
     shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if shell is not None:
-        shell.display_formatter.formatters["text/html"].for_type(Report, html)
+    return getattr(shell, "display_formatter", None)
 
 
-def html(report: Report) -> str:
-    """The report as a fragment of HTML."""
-    from smtpcheck.report import html as renderer
+def _register(formatter: Any, lang: str) -> None:
+    # late: a script that has IPython loaded but runs no shell needs none of these
+    from smtpcheck.probes.chain import ChainFacts
+    from smtpcheck.report import cells
 
-    return renderer.render(report)
+    known: dict[type, Show] = {
+        Report: lambda one: _report(one, lang),
+        Result: lambda one: cells.result(one, lang=lang),
+        Conversation: lambda one: cells.conversation(one, lang=lang),
+        ChainFacts: lambda one: cells.chain(one, lang=lang),
+        Table: lambda one: _many(one.rows, lang),
+    }
+    for kind, shown in known.items():
+        formatter.for_type(kind, shown)
+    earlier = formatter.type_printers.get(tuple)
+    formatter.for_type(tuple, _OfTuple(getattr(earlier, "earlier", earlier), lang))
+
+
+@dataclass(frozen=True, slots=True)
+class _OfTuple:
+    """What probes and reports give back are plain tuples; every other tuple is shown as it was before."""
+
+    earlier: Show | None
+    lang: str
+
+    def __call__(self, value: tuple[Any, ...]) -> str | None:
+        if type(value) is tuple and value and (shown := _many(value, self.lang, few=FEW)):
+            return shown
+        if self.earlier:
+            return self.earlier(value)
+        own = getattr(type(value), "_repr_html_", None)  # a named tuple's, which a formatter for tuple hides
+        return own(value) if own else None
+
+
+def _many(rows: Sequence[Any], lang: str, *, few: int = 0) -> str | None:
+    """Objects of one kind; None for a mixture and for strangers."""
+    from smtpcheck.report import cells
+
+    kinds = {type(row) for row in rows}
+    if kinds == {Result}:
+        return cells.results(rows, lang=lang) if len(rows) > few else "".join(cells.result(r, lang=lang) for r in rows)
+    if kinds == {Finding}:
+        return cells.findings(rows, lang=lang)
+    if kinds == {Conversation}:
+        return "".join(cells.conversation(row, lang=lang) for row in rows)
+    return None
+
+
+def _report(report: Report, lang: str) -> str:
+    from smtpcheck.report import html
+
+    fragment: Callable[..., str] = getattr(html, "fragment", html.render)
+    return fragment(report, lang=lang)
+
+
+def _line(row: Result[Any] | Finding) -> str:
+    from smtpcheck.report import safe
+
+    status = row.status if isinstance(row, Result) else row.severity
+    name = row.probe if isinstance(row, Result) else row.code
+    return f"{status:<12} {safe.visible(name, 40):<28} {safe.visible(str(row.subject), 120)}"

@@ -39,6 +39,8 @@ CONCERNS = {
     "chain": (Stage.CERTIFICATE,),
     "auth": (Stage.AUTH,),
     "envelope": (Stage.MAIL, Stage.RCPT),
+    "message": (Stage.DATA,),
+    "delivery": (Stage.DELIVERY,),
 }
 
 
@@ -277,7 +279,9 @@ def asked(target: Target) -> tuple[Stage, ...]:
 
 
 def _default_until(target: Target) -> Stage:
-    if target.recipient and target.sender:
+    if target.send:
+        return Stage.DELIVERY
+    if target.recipients and target.sender:
         return Stage.RCPT
     if target.secret and target.kind is not TargetKind.MX:
         return Stage.AUTH

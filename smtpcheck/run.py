@@ -15,7 +15,6 @@ from typing import Any
 
 from smtpcheck import __version__, failures, net, route
 from smtpcheck.context import Context
-from smtpcheck.conversation import Limits, Wish
 from smtpcheck.core import (
     Contact,
     Failure,
@@ -33,6 +32,7 @@ from smtpcheck.core import (
 from smtpcheck.credentials import Secret
 from smtpcheck.diagnosis import diagnose, judge
 from smtpcheck.diagnosis.verdict import not_tested, verdict
+from smtpcheck.heard import Limits, Wish
 from smtpcheck.net import Dialer, Door, parse_server
 from smtpcheck.probes import named
 from smtpcheck.probes import probes as all_probes
@@ -291,7 +291,7 @@ def wish(target: Target, secret: Secret | None) -> Wish:
         mechanism=target.auth.upper(),
         allow=target.allow,
         sender=target.sender,
-        recipient=target.recipient,
+        recipients=target.recipients,
         tls_required=not mx,
     )
 

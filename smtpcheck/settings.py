@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from smtpcheck.core import Mode, Stage, Target, TargetKind
+from smtpcheck.core import PATHS, Mode, Stage, Target, TargetKind
 from smtpcheck.net import Detour, parse_server
 from smtpcheck.route import literal
 from smtpcheck.wire import ProtocolError
@@ -19,8 +19,10 @@ from smtpcheck.wire.dns import a_label
 _MAX_SPEC = 320
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 _SCHEMES = {"smtp": (587, Mode.STARTTLS), "smtps": (465, Mode.IMPLICIT), "submission": (587, Mode.STARTTLS)}
+# RFC 5321 section 4.5.3.1.8 lets 100; a test needs a few.
+MAX_RECIPIENTS = 10
 CONSENTS = ("plaintext-auth", "unverified-auth")
-UNTIL = tuple(Stage)[tuple(Stage).index(Stage.DNS) : tuple(Stage).index(Stage.RCPT) + 1]
+UNTIL = tuple(stage for stage in PATHS[Mode.STARTTLS])
 
 
 class UsageError(Exception):
@@ -141,24 +143,39 @@ def _checked(target: Target) -> Target:
     for consent in target.allow:
         if consent not in CONSENTS:
             raise UsageError(f"{consent[:40]!r} can't be allowed; known: {', '.join(CONSENTS)}")
-    if target.until and target.until not in UNTIL:  # the stages after RCPT are not walked
-        raise UsageError(f"--until {target.until} is not a stage of a check; known: {', '.join(UNTIL)}")
-    if target.until is Stage.AUTH and target.kind is TargetKind.MX:
-        raise UsageError("mail exchangers take mail without a login: mx: is never asked for one")
-    if target.until in (Stage.MAIL, Stage.RCPT) and not (target.sender and target.recipient):
-        raise UsageError(f"--until {target.until} needs --from and --to")
     if not 0.5 <= target.deadline <= 3600:
         raise UsageError("--deadline is 0.5 to 3600 seconds")
-    for name in ("user", "sender", "recipient", "ehlo", "auth"):
+    for name in ("user", "sender", "ehlo", "auth", "subject", "imap_user"):
         value = getattr(target, name)
         if not value.isprintable() or len(value) > _MAX_SPEC:
             raise UsageError(f"--{name} holds a character that can't be in it")
-    for option, address in (("--from", target.sender), ("--to", target.recipient)):
-        if any(c in "<> " for c in address):
-            raise UsageError(f"{option} takes an address alone, as me@example.com")
     if target.ehlo:
         target = replace(target, ehlo=_ehlo(target.ehlo))
-    return _servers_checked(target)
+    return _servers_checked(_envelope_checked(_stages_checked(target)))
+
+
+def _stages_checked(target: Target) -> Target:
+    if target.send and not target.recipients and target.kind is TargetKind.ACCOUNT:
+        target = replace(target, recipients=(target.sender,))
+    until = target.until
+    if until and until not in UNTIL:
+        raise UsageError(f"--until {until} is not a stage of a check; known: {', '.join(UNTIL)}")
+    if until is Stage.AUTH and target.kind is TargetKind.MX:
+        raise UsageError("mail exchangers take mail without a login: mx: is never asked for one")
+    if (until in (Stage.MAIL, Stage.RCPT) or target.send) and not (target.sender and target.recipients):
+        raise UsageError(f"{'--send' if target.send else f'--until {until}'} needs --from and --to")
+    if until in (Stage.DATA, Stage.DELIVERY) and not target.send:
+        raise UsageError(f"--until {until} needs --send: no message is sent without it")
+    return target
+
+
+def _envelope_checked(target: Target) -> Target:
+    if len(target.recipients) > MAX_RECIPIENTS:
+        raise UsageError(f"at most {MAX_RECIPIENTS} recipients: this is a test, not a mailing")
+    for option, address in (("--from", target.sender), *(("--to", recipient) for recipient in target.recipients)):
+        if any(c in "<> ,;" or not c.isprintable() for c in address) or len(address) > _MAX_SPEC:
+            raise UsageError(f"{option} takes an address alone, as me@example.com")
+    return target
 
 
 def _ehlo(name: str) -> str:
@@ -173,6 +190,8 @@ def _servers_checked(target: Target) -> Target:
             raise UsageError("--dns takes an IP address, with :PORT where it is not 53")
         if target.ntp:
             parse_server(target.ntp, 123)
+        if target.imap:
+            parse_server(target.imap, 993)
     except ValueError as error:
         raise UsageError(str(error)) from None
     for text in target.connect_to:

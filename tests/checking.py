@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from smtpcheck.advice import Words
-from smtpcheck.conversation import Limits
 from smtpcheck.core import Report, Target
 from smtpcheck.credentials import Secret
+from smtpcheck.heard import Limits
 from smtpcheck.lab import Lab, Practice
 from smtpcheck.probes import classes
 from smtpcheck.report import json

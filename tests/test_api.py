@@ -42,7 +42,7 @@ _SUBJECT = {"mx": "mx-healthy", "issuer": "cert-chain-incomplete", "mode": "plai
 async def test_every_probe_runs_alone(name: str) -> None:
     async with Lab() as lab:
         practice = await lab.start(_SUBJECT.get(name, "healthy"))
-        options = practice.options | ({"recipient": "you@lab.test"} if name == "envelope" else {})
+        options = practice.options | ({"recipients": ("you@lab.test",)} if name == "envelope" else {})
         needed = () if name == "mx" else (practice.password,)
         results = await smtpcheck.aprobe(name, practice.target, password=next(iter(needed), None), **options)
 

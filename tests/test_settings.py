@@ -135,7 +135,7 @@ def test_a_password_in_a_target_is_refused_and_not_echoed(form: str, secret: str
 
 @pytest.mark.parametrize("spec", ["smtp://user:pass@host.example", "smtps://user@host.example"])
 def test_a_login_in_a_url_is_told_where_it_belongs(spec: str) -> None:
-    with pytest.raises(UsageError, match="--user.*SMTPCHECK_PASSWORD"):
+    with pytest.raises(UsageError, match=r"--user.*SMTPCHECK_PASSWORD"):
         parse_target(spec)
 
 
@@ -175,7 +175,8 @@ def test_an_option_replaces_what_the_account_says() -> None:
 
 @pytest.mark.parametrize("stage", Stage)
 def test_until(stage: Stage) -> None:
-    given = {"until": stage.value, "sender": "a@example.com", "recipient": "b@example.com"}
+    given = {"until": stage.value, "sender": "a@example.com", "recipients": ("b@example.com",)}
+    given |= {"send": stage in (Stage.DATA, Stage.DELIVERY)}
     if stage in UNTIL:
         assert host(**given).until is stage
     else:
@@ -201,8 +202,8 @@ def test_until(stage: Stage) -> None:
         {"user": "a\udce9"},
         {"sender": "a@example.com> SIZE=1"},
         {"sender": "<a@example.com>"},
-        {"recipient": "a@example.com\r\nDATA"},
-        {"recipient": "a b@example.com"},
+        {"recipients": ("a@example.com\r\nDATA",)},
+        {"recipients": ("a b@example.com",)},
         {"ehlo": "a b"},
         {"ehlo": "a\r\nb"},
         {"ehlo": "[host]"},

@@ -26,6 +26,7 @@ from smtpcheck.core import (
 )
 from smtpcheck.diagnosis.causes import CAUSES, Case, Cause, always, symptom
 from smtpcheck.diagnosis.evidence import evidence
+from smtpcheck.diagnosis.verdict import not_tested
 from smtpcheck.probes import named
 
 # Within a stage, the finding that makes the others irrelevant comes first: a certificate for another name
@@ -154,5 +155,6 @@ def _blocked(case: Case) -> tuple[Stage, ...]:
         return ()
     later = path[path.index(stage) + 1 :]
     # the certificate stops nothing but the login and what stands on it
-    reached = (s for s in later if stage is not Stage.CERTIFICATE or s in _AFTER_CERTIFICATE)
-    return tuple(s for s in reached if s in route.asked(case.target))
+    standing = (s for s in later if stage is not Stage.CERTIFICATE or s in _AFTER_CERTIFICATE)
+    open_questions = set(not_tested(case.target, case.results)) & set(route.asked(case.target))
+    return tuple(s for s in standing if s in open_questions)

@@ -40,8 +40,11 @@ def _of(result: Result[Any], finding: Finding) -> Evidence:
 
 def _raw(result: Result[Any], finding: Finding) -> bytes:
     facts = result.facts
-    replies = (getattr(facts, name, None) for name in ("reply", "rcpt", "mail", "starttls", "secure_ehlo", "greeting"))
-    refused = next((r for r in replies if isinstance(r, Reply) and r.code >= 400), None)
+    answers = [getattr(facts, name, None) for name in ("reply", "mail", "starttls", "secure_ehlo", "greeting")]
+    answers += [
+        answer.reply for answer in getattr(facts, "rcpt", ()) if answer.recipient == finding.seen.get("address")
+    ]
+    refused = next((r for r in answers if isinstance(r, Reply) and r.code >= 400), None)
     if refused and "code" in finding.seen:
         return refused.raw
     raw = getattr(facts, "raw", b"")

@@ -10,6 +10,7 @@ from smtpcheck import route
 from smtpcheck.context import Context
 from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target
 from smtpcheck.failures import Broken
+from smtpcheck.heard import Answered
 from smtpcheck.wire.smtp import Reply
 
 
@@ -18,9 +19,10 @@ class EnvelopeFacts:
     """MAIL and RCPT as answered; the transaction was reset, nothing was sent."""
 
     sender: str
-    recipient: str
+    recipients: tuple[str, ...]
     mail: Reply | None
-    rcpt: Reply | None
+    rcpt: tuple[Answered, ...]
+    """Every recipient with its answer, in the order asked."""
     broke: Kind | None = None
     stage: Stage = Stage.RCPT
     detail: str = ""
@@ -43,7 +45,7 @@ class Envelope(Probe[EnvelopeFacts]):
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
         """The primary endpoint, where a recipient was named."""
-        if Stage.RCPT not in route.asked(target) or not target.recipient:
+        if Stage.RCPT not in route.asked(target) or not target.recipients:
             return ()
         elected = route.primary(target, earlier)
         return (elected,) if elected else ()
@@ -58,7 +60,7 @@ class Envelope(Probe[EnvelopeFacts]):
             error = broken.unless(Stage.MAIL, Stage.RCPT)
         return EnvelopeFacts(
             sender=ctx.target.sender,
-            recipient=ctx.target.recipient,
+            recipients=ctx.target.recipients,
             mail=dialogue.heard.mail,
             rcpt=dialogue.heard.rcpt,
             broke=error.kind if error else None,
@@ -67,14 +69,26 @@ class Envelope(Probe[EnvelopeFacts]):
         )
 
     def judge(self, facts: EnvelopeFacts) -> Iterator[Finding]:
-        """Which of the two was refused, and for good or for now."""
-        if facts.broke is None:
+        """Which party was refused, for good or for now, or whether the line was lost."""
+        if facts.stage is Stage.MAIL and facts.broke:
+            yield self._about("sender", facts.sender, facts.mail, facts)
             return
-        party = "sender" if facts.stage is Stage.MAIL else "recipient"
-        reply = facts.mail if facts.stage is Stage.MAIL else facts.rcpt
-        address = facts.sender if facts.stage is Stage.MAIL else facts.recipient
-        if facts.broke is not Kind.REJECTED or reply is None:
-            yield self.found(f"envelope-{party}-cut-off", address=address, detail=facts.detail)
-            return
-        code = f"envelope-{party}-{'deferred' if reply.temporary else 'refused'}"
-        yield self.found(code, address=address, code=reply.code, enhanced=reply.enhanced, text=reply.text)
+        refused = [answer for answer in facts.rcpt if not answer.reply.positive]
+        for answer in refused:
+            yield self._about(
+                "recipient", answer.recipient, answer.reply, facts, accepted=len(facts.rcpt) - len(refused)
+            )
+        if facts.broke and not refused:
+            yield self._about("recipient", facts.recipients[len(facts.rcpt)], None, facts)
+
+    def _about(self, party: str, address: str, reply: Reply | None, facts: EnvelopeFacts, accepted: int = 0) -> Finding:
+        if reply is None or reply.positive:
+            return self.found(f"envelope-{party}-cut-off", address=address, detail=facts.detail)
+        return self.found(
+            f"envelope-{party}-{'deferred' if reply.temporary else 'refused'}",
+            address=address,
+            code=reply.code,
+            enhanced=reply.enhanced,
+            text=reply.text,
+            accepted=accepted,
+        )

@@ -1,0 +1,98 @@
+"""What is to be said in a conversation, and what was heard in it?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from smtpcheck.credentials import Secret
+from smtpcheck.wire import sasl, smtp, tls, x509
+from smtpcheck.wire.smtp import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds that a peer has for one stage; running out is the peer's doing and a fact.
+
+    RFC 5321 section 4.5.3.2 would wait five minutes; a person does not, and these see every healthy server:
+    greet-pauses of 8 s are common, Linux repeats a lost SYN after 1, 3 and 7 s.
+    """
+
+    connect: float = 10.0
+    quiet: float = 4.0
+    """Without a greeting until then, the other TLS mode is tried beside."""
+    greeting: float = 15.0
+    reply: float = 10.0
+    tls: float = 10.0
+    auth: float = 15.0
+    data: float = 60.0
+    """Content filters take their time after the final dot; RFC 5321 section 4.5.3.2.6 would wait ten minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to say in a conversation."""
+
+    ehlo: str = ""
+    """The name for EHLO; empty: our own address as a literal (RFC 5321 section 4.1.4)."""
+    user: str = ""
+    secret: Secret | None = None
+    mechanism: str = ""
+    offered_order: tuple[str, ...] = tuple(sasl.MECHANISMS)
+    allow: tuple[str, ...] = ()
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+    message: bytes | None = None
+    """What to hand over after RCPT, dot-stuffed and ended already; None: the transaction is reset."""
+    needs: frozenset[str] = frozenset()
+    """Extensions that the message or an address needs: 8BITMIME, SMTPUTF8."""
+    tls_required: bool = True
+
+
+@dataclass(slots=True)
+class Login:
+    """The login as it went; the reply is the server's own words, masked."""
+
+    offered: tuple[str, ...] = ()
+    offered_in_clear: tuple[str, ...] = ()
+    mechanism: str = ""
+    attempts: int = 0
+    reply: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One recipient and what was said to it."""
+
+    recipient: str
+    reply: Reply
+
+
+@dataclass(slots=True)
+class Heard:
+    """What was learnt so far, also by a walk that broke."""
+
+    greeting: Reply | None = None
+    greeted_after: float = 0.0
+    """Seconds from the connection to the greeting."""
+    ehlo: Reply | None = None
+    capabilities: smtp.Capabilities | None = None
+    starttls: Reply | None = None
+    plain: bool = False
+    """No TLS was offered and none was required."""
+    session: tls.TlsSession | None = None
+    verdict: x509.Verdict | None = None
+    verified_at: datetime | None = None
+    secure_ehlo: Reply | None = None
+    secure_capabilities: smtp.Capabilities | None = None
+    login: Login = field(default_factory=Login)
+    mail: Reply | None = None
+    rcpt: tuple[Answered, ...] = ()
+    data: Reply | None = None
+    """The answer to DATA."""
+    handed: Reply | None = None
+    """The answer to the final dot."""
+    dotted_at: datetime | None = None
+    """When the final dot was written: from then on the message may be on its way, whatever is heard."""
+    told_to_go: bool = False
+    """A 421 was said: nothing more is tried here."""
