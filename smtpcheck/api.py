@@ -18,7 +18,7 @@ from smtpcheck.probes import classes
 from smtpcheck.report import json
 from smtpcheck.run import ask as run_probe
 from smtpcheck.run import run
-from smtpcheck.settings import default_secret, parse_target
+from smtpcheck.settings import default_imap_secret, default_secret, parse_target
 
 T = TypeVar("T")
 FORMATS = ("terminal", "html", "json")
@@ -33,8 +33,8 @@ async def acheck(target: str | Target, *, password: str | Secret | None = None, 
     the network did.
     """
     password = _kept(password)
-    aim, secret = _aimed(target, password, options)
-    return await run(aim, secret=secret)
+    aim, secret, mail_secret = _aimed(target, password, options)
+    return await run(aim, secret=secret, mail_secret=mail_secret)
 
 
 def check(target: str | Target, *, password: str | Secret | None = None, **options: Any) -> Report:
@@ -48,8 +48,8 @@ async def aprobe(
 ) -> tuple[Result[Any], ...]:
     """One probe alone, with what it needs to find its subjects; its results. Raises UsageError for an unknown name."""
     password = _kept(password)
-    aim, secret = _aimed(target, password, options)
-    return await run_probe(name, aim, secret=secret)
+    aim, secret, mail_secret = _aimed(target, password, options)
+    return await run_probe(name, aim, secret=secret, mail_secret=mail_secret)
 
 
 def probe(
@@ -87,15 +87,18 @@ def _kept(password: str | Secret | None) -> Secret | None:
     return Secret(password) if isinstance(password, str) else password
 
 
-def _aimed(target: str | Target, given: Secret | None, options: dict[str, Any]) -> tuple[Target, Secret | None]:
+def _aimed(
+    target: str | Target, given: Secret | None, options: dict[str, Any]
+) -> tuple[Target, Secret | None, Secret | None]:
     reference = options.pop("secret", "") or default_secret(os.environ)
     if isinstance(target, Target):
         aim = target
     else:
+        options.setdefault("imap_secret", default_imap_secret(os.environ))
         aim = parse_target(target, secret=reference or ("env:SMTPCHECK_PASSWORD" if given else ""), **options)
     if given is None and aim.secret:
         given = resolve(aim.secret)
-    return aim, given
+    return aim, given, resolve(aim.imap_secret) if aim.imap_secret else None
 
 
 def _finished(work: Coroutine[Any, Any, T]) -> T:

@@ -44,28 +44,58 @@ def _probe_names() -> str:
     return ", ".join(sorted(path.stem for path in (Path(__file__).parent / "probes").glob("[a-z]*.py")))
 
 
+Command = Callable[..., Any]
+
+
+def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator, for the commands that share them."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_AIM = _options(
+    click.option("--user", help="log in as this user (default: the account)"),
+    click.option("--from", "sender", metavar="ADDRESS", help="envelope sender"),
+    click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="recipient; several are allowed"),
+    click.option("--mode", type=click.Choice(["auto", "starttls", "implicit", "plain"]), help="expect TLS to start so"),
+    click.option("--auth", metavar="MECH", help="use this SASL mechanism and no other"),
+    click.option("--allow", multiple=True, metavar="WHAT", help="plaintext-auth, unverified-auth: send the secret so"),
+    click.option("--dns", metavar="IP[:PORT]", help="ask this resolver"),
+    click.option("--ntp", metavar="HOST[:PORT]", help="compare the clock with this server"),
+    click.option("--ca-file", metavar="PEM", help="trust these roots in place of the system's"),
+    click.option("--ehlo", metavar="NAME", help="introduce ourselves so"),
+    click.option("--connect-to", multiple=True, metavar="HOST:PORT:ADDR:PORT", help="dial ADDR:PORT for HOST:PORT"),
+    click.option("--deadline", type=float, metavar="SECONDS", help="be done by then (default 30)"),
+    click.option("--only-target", is_flag=True, help="speak to the target and the resolver alone"),
+    click.option("--all-addresses", is_flag=True, help="look at more than eight endpoints"),
+)
+_MAIL = _options(
+    click.option("--message", metavar="FILE.eml", help="send this file as it is"),
+    click.option("--imap", metavar="HOST[:PORT]", help="look for the message in this mailbox"),
+    click.option("--imap-user", metavar="USER", help="the mailbox's user (default: the recipient)"),
+)
+_OUTPUT = _options(
+    click.option("--json", "json_file", metavar="FILE|-", help="write the report as JSON"),
+    click.option("--report", "page", metavar="FILE.html", help="write the report as a page to look at"),
+    click.option("-v", "--verbose", is_flag=True, help="all results and the transcript"),
+    click.option("-q", "--quiet", is_flag=True, help="the verdict alone"),
+    _LANG,
+)
+
+
 @cli.command(epilog=f"The probes: {_probe_names()}.")
 @click.argument("target")
-@click.option("--user", help="log in as this user (default: the account)")
-@click.option("--from", "sender", metavar="ADDRESS", help="envelope sender")
-@click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="ask for this recipient too")
-@click.option("--mode", type=click.Choice(["auto", "starttls", "implicit", "plain"]), help="expect TLS to start so")
-@click.option("--auth", metavar="MECH", help="use this SASL mechanism and no other")
-@click.option("--until", metavar="STAGE", help="stop after this stage: dns ... certificate auth rcpt")
-@click.option("--allow", multiple=True, metavar="WHAT", help="plaintext-auth or unverified-auth: send the secret so")
-@click.option("--dns", metavar="IP[:PORT]", help="ask this resolver")
-@click.option("--ntp", metavar="HOST[:PORT]", help="compare the clock with this server")
-@click.option("--ca-file", metavar="PEM", help="trust these roots in place of the system's")
-@click.option("--ehlo", metavar="NAME", help="introduce ourselves so")
-@click.option("--connect-to", multiple=True, metavar="HOST:PORT:ADDR:PORT", help="dial ADDR:PORT for HOST:PORT")
-@click.option("--deadline", type=float, metavar="SECONDS", help="be done by then (default 30)")
-@click.option("--only-target", is_flag=True, help="speak to the target and the resolver alone")
-@click.option("--all-addresses", is_flag=True, help="look at more than eight endpoints")
-@click.option("--json", "json_file", metavar="FILE|-", help="write the report as JSON")
-@click.option("-v", "--verbose", is_flag=True, help="all results and the transcript")
-@click.option("-q", "--quiet", is_flag=True, help="the verdict alone")
-@_LANG
-def check(target: str, json_file: str | None, verbose: bool, quiet: bool, lang: str | None, **options: Any) -> None:
+@click.option("--until", metavar="STAGE", help="stop after this stage: dns ... certificate auth rcpt data delivery")
+@click.option("--send", is_flag=True, help="send a test message, and look for it in the mailbox")
+@_AIM
+@_MAIL
+@_OUTPUT
+def check(target: str, **options: Any) -> None:
     """Walk the way of a mail to TARGET and name the first thing that is broken.
 
     TARGET is me@example.com, smtp.example.com, host:587, smtps://host, smtp://host:port or mx:example.com.
@@ -75,23 +105,47 @@ def check(target: str, json_file: str | None, verbose: bool, quiet: bool, lang: 
 
     Exit status: 0 healthy, 1 broken, 2 usage, 3 could not tell, 4 a bug of smtpcheck, 130 interrupted.
     """
+    _checked(target, options)
+
+
+@cli.command()
+@click.argument("target")
+@click.option("--subject", help="its subject")
+@click.option("--text", help="its text")
+@click.option("--html", metavar="FILE", help="its HTML; the text goes along as the plain alternative")
+@click.option("--attach", multiple=True, metavar="FILE", help="a file to attach; several are allowed")
+@_AIM
+@_MAIL
+@_OUTPUT
+def send(target: str, **options: Any) -> None:
+    """Send one message through TARGET, and confirm that it arrived: `check --send` with a message of your own.
+
+    The mailbox is looked into by IMAP where its host is known (--imap, or the provider's); its password comes from
+    SMTPCHECK_IMAP_PASSWORD, else the login's is used for the same user at the same provider.
+    """
+    _checked(target, options | {"send": True})
+
+
+def _checked(spec: str, options: dict[str, Any]) -> NoReturn:
     from smtpcheck import advice
 
-    lang = advice.language(lang or "")
-    aim, secret = _aim(
-        target, {name: value for name, value in options.items() if not (value is None or value is False or value == ())}
-    )
-    report, interrupted = _run(aim, secret, _progress(lang, quiet=quiet or json_file == "-"))
-    if json_file:
-        _write_json(report, json_file, lang)
+    json_file, page = options.pop("json_file"), options.pop("page")
+    verbose, quiet = options.pop("verbose"), options.pop("quiet")
+    lang = advice.language(options.pop("lang") or "")
+    given = {name: value for name, value in options.items() if not (value is None or value is False or value == ())}
+    aim, secret, mail_secret = _aim(spec, given)
+    report, interrupted = _run(aim, secret, mail_secret, _progress(lang, quiet=quiet or json_file == "-"))
+    for where, format_ in ((json_file, "json"), (page, "html")):
+        if where:
+            _write(report, where, format_, lang)
     _say(report, lang, verbose=verbose, quiet=quiet, err=json_file == "-")
     sys.exit(INTERRUPTED if interrupted else _EXIT[report.verdict])
 
 
-def _aim(spec: str, options: dict[str, Any]) -> tuple[Target, Secret | None]:
+def _aim(spec: str, options: dict[str, Any]) -> tuple[Target, Secret | None, Secret | None]:
     from smtpcheck.core import Mode
     from smtpcheck.credentials import SecretError, dotenv, resolve
-    from smtpcheck.settings import UsageError, default_secret, parse_target
+    from smtpcheck.settings import UsageError, default_imap_secret, default_secret, parse_target
 
     environ = {**dotenv(Path(".env")), **os.environ}
     try:
@@ -102,7 +156,10 @@ def _aim(spec: str, options: dict[str, Any]) -> tuple[Target, Secret | None]:
         aim = parse_target(spec, **options)
         reference = default_secret(environ) if aim.user else ""
         secret = resolve(reference, environ) if reference else _ask(aim)
-        return parse_target(spec, **options, secret="env:SMTPCHECK_PASSWORD" if secret else ""), secret
+        options["secret"] = "env:SMTPCHECK_PASSWORD" if secret else ""
+        options["imap_secret"] = default_imap_secret(environ) if "send" in options else ""
+        mail_secret = resolve(options["imap_secret"], environ) if options["imap_secret"] else None
+        return parse_target(spec, **options), secret, mail_secret
     except (UsageError, SecretError) as error:
         _usage(": ".join(map(str, error.args)))
 
@@ -130,7 +187,9 @@ def _ask(aim: Target) -> Secret | None:
     return Secret(typed) if typed else None
 
 
-def _run(aim: Target, secret: Secret | None, watch: Callable[[Result[Any]], None] | None) -> tuple[Report, bool]:
+def _run(
+    aim: Target, secret: Secret | None, mail_secret: Secret | None, watch: Callable[[Result[Any]], None] | None
+) -> tuple[Report, bool]:
     import asyncio
     import signal
 
@@ -147,7 +206,7 @@ def _run(aim: Target, secret: Secret | None, watch: Callable[[Result[Any]], None
             stop.set()
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
-        return await run(aim, secret=secret, watch=watch, began=_BEGAN, stop=stop)
+        return await run(aim, secret=secret, mail_secret=mail_secret, watch=watch, began=_BEGAN, stop=stop)
 
     return asyncio.run(work()), interrupted
 
@@ -184,17 +243,17 @@ def _width() -> int:
     return shutil.get_terminal_size((80, 24)).columns
 
 
-def _write_json(report: Report, where: str, lang: str) -> None:
+def _write(report: Report, where: str, format_: str, lang: str) -> None:
     from smtpcheck.api import render
 
-    text = render(report, "json", lang=lang)
+    text = render(report, format_, lang=lang)
     if where == "-":
         click.echo(text)
         return
     try:
         Path(where).write_text(text, encoding="utf-8")
     except OSError as error:
-        _usage(f"--json {where}: {error.strerror}")
+        _usage(f"{where}: {error.strerror}")
 
 
 @cli.command()

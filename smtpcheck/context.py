@@ -9,9 +9,12 @@ from typing import Any
 
 from smtpcheck.conversation import Dialogue
 from smtpcheck.core import Experiment, Kind, Result, Stage, Subject, Target
+from smtpcheck.credentials import Secret
 from smtpcheck.failures import CouldNotAsk, NotNeeded
 from smtpcheck.heard import Limits, Wish
+from smtpcheck.mailbox import Mailbox
 from smtpcheck.net import Door
+from smtpcheck.sending.compose import Composed
 from smtpcheck.wire.x509 import Roots
 
 MAX_EXPERIMENTS = 3
@@ -21,14 +24,25 @@ class Context:
     """One run's means; made by `run`, handed to every `observe`."""
 
     def __init__(
-        self, *, target: Target, door: Door, wish: Wish, roots: Roots, limits: Limits, ntp: tuple[str, int] | None
+        self,
+        *,
+        target: Target,
+        door: Door,
+        wish: Wish,
+        roots: Roots,
+        limits: Limits,
+        message: Composed | None = None,
+        mail_secret: Secret | None = None,
     ) -> None:
         self.target = target
         self.door = door
         self.roots = roots
         self.limits = limits
-        self.ntp = ntp
-        """The NTP server as host and port, None: the clock is not asked."""
+        self.message = message
+        """What is to be sent, None: nothing."""
+        self.mail_secret = mail_secret
+        """The mailbox's password, None: it can't be looked into."""
+        self.mailboxes: list[Mailbox] = []
         self.results: Sequence[Result[Any]] = ()
         """What is known so far; grows while the run lasts."""
         self.experiments: list[Experiment] = []

@@ -273,9 +273,11 @@ class Dialogue:
         wish, login = self._wish, self.heard.login
         if wish.secret is None:
             return
-        verdict = self.heard.verdict
+        session, verdict = self.heard.session, self.heard.verdict
+        if session and session.version not in tls.CURRENT and "unverified-auth" not in wish.allow:
+            raise Broken(Stage.TLS, Kind.WITHHELD, f"{session.version} may be read on the way, so no secret was sent")
         held = gate(
-            encrypted=self.heard.session is not None,
+            encrypted=session is not None,
             verified=verdict is not None and verdict.verified,
             allow=wish.allow,
         )

@@ -116,6 +116,7 @@ class Kind(StrEnum):
     SILENT = "silent"
     UNTRUSTWORTHY = "untrustworthy"
     WITHHELD = "withheld"
+    NOT_SEEN = "not-seen"
     BUG = "bug"
 
 

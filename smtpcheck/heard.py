@@ -18,6 +18,8 @@ class Limits:
     greet-pauses of 8 s are common, Linux repeats a lost SYN after 1, 3 and 7 s.
     """
 
+    dns: float = 2.0
+    """For each of two tries; glibc's resolver waits 5 s twice."""
     connect: float = 10.0
     quiet: float = 4.0
     """Without a greeting until then, the other TLS mode is tried beside."""

@@ -151,6 +151,16 @@ class Door:
 
     # DNS
 
+    async def first_address(self, host: str) -> str:
+        """One address of a helper's host (time server, mailbox), empty where none is known."""
+        if is_address(host):
+            return host
+        for type_ in ("A", "AAAA"):
+            answer = self.hosts_file(host, type_) or await self.ask(host, type_)
+            if answer.addresses:
+                return answer.addresses[0]
+        return ""
+
     async def ask(self, name: str, type_: str) -> dns.Answer:
         """What the first resolver that knows says, else the first that says anything; asked once in a run.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from smtpcheck import advice
@@ -30,6 +31,29 @@ def show(*, lang: str = "", display: Any = None) -> None:
         _register(formatter, advice.language(lang))
 
 
+def html(one: Any, *, lang: str = "") -> str | None:
+    """The fragment of a report, result, transcript, chain or table, or of a tuple of them; None for anything else."""
+    # late: a script that has IPython loaded but shows nothing needs no renderer
+    from smtpcheck.probes.chain import ChainFacts
+    from smtpcheck.report import cells, fragment
+
+    lang = advice.language(lang)
+    match one:
+        case Report():
+            return fragment.render(one, lang=lang)
+        case Result():
+            return cells.result(one, lang=lang)
+        case Conversation():
+            return cells.conversation(one, lang=lang)
+        case ChainFacts():
+            return cells.chain(one, lang=lang)
+        case Table():
+            return _many(one.rows, lang)
+        case tuple():
+            return _many(one, lang, few=FEW)
+    return None
+
+
 def table(many: Iterable[Result[Any]] | Iterable[Finding]) -> Table:
     """Results or findings as a table, also those picked by hand: `table(r for r in report.results if ...)`."""
     return Table(tuple(many))
@@ -45,7 +69,7 @@ class Table:
         return "\n".join(_line(row) for row in self.rows) or "(none)"
 
     def _repr_html_(self) -> str:
-        return _many(self.rows, advice.language()) or ""
+        return html(self) or ""
 
 
 def _running() -> Any:
@@ -54,19 +78,10 @@ def _running() -> Any:
 
 
 def _register(formatter: Any, lang: str) -> None:
-    # late: a script that has IPython loaded but runs no shell needs none of these
     from smtpcheck.probes.chain import ChainFacts
-    from smtpcheck.report import cells
 
-    known: dict[type, Show] = {
-        Report: lambda one: _report(one, lang),
-        Result: lambda one: cells.result(one, lang=lang),
-        Conversation: lambda one: cells.conversation(one, lang=lang),
-        ChainFacts: lambda one: cells.chain(one, lang=lang),
-        Table: lambda one: _many(one.rows, lang),
-    }
-    for kind, shown in known.items():
-        formatter.for_type(kind, shown)
+    for kind in (Report, Result, Conversation, ChainFacts, Table):
+        formatter.for_type(kind, partial(html, lang=lang))
     earlier = formatter.type_printers.get(tuple)
     formatter.for_type(tuple, _OfTuple(getattr(earlier, "earlier", earlier), lang))
 
@@ -79,7 +94,7 @@ class _OfTuple:
     lang: str
 
     def __call__(self, value: tuple[Any, ...]) -> str | None:
-        if type(value) is tuple and value and (shown := _many(value, self.lang, few=FEW)):
+        if type(value) is tuple and (shown := html(value, lang=self.lang)):
             return shown
         if self.earlier:
             return self.earlier(value)
@@ -99,13 +114,6 @@ def _many(rows: Sequence[Any], lang: str, *, few: int = 0) -> str | None:
     if kinds == {Conversation}:
         return "".join(cells.conversation(row, lang=lang) for row in rows)
     return None
-
-
-def _report(report: Report, lang: str) -> str:
-    from smtpcheck.report import html
-
-    fragment: Callable[..., str] = getattr(html, "fragment", html.render)
-    return fragment(report, lang=lang)
 
 
 def _line(row: Result[Any] | Finding) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from smtpcheck import providers
 from smtpcheck.core import (
     PATHS,
     Blocked,
@@ -25,6 +26,7 @@ from smtpcheck.core import (
     Target,
     TargetKind,
 )
+from smtpcheck.system import parse_server
 from smtpcheck.wire import dns
 
 # RFC 8314 section 3.3 prefers implicit TLS; 2525 is a custom of hosts whose networks filter 587 and 25.
@@ -269,6 +271,24 @@ def break_of(result: Result[Any]) -> Stage | None:
     if trust is not None and not trust.verified:
         return Stage.CERTIFICATE
     return next((f.stage for f in result.findings if f.severity is Severity.FAIL), None)
+
+
+def mailbox(target: Target) -> tuple[str, int] | None:
+    """Host and port of the mailbox to look into: the one named, else the recipient's provider's."""
+    if target.imap:
+        return parse_server(target.imap, 993)
+    user = target.imap_user or next(iter(target.recipients), "")
+    provider = providers.by_domain(user.rpartition("@")[2])
+    return (provider.imap.host, provider.imap.port) if provider and provider.imap else None
+
+
+def same_house(one: str, other: str) -> bool:
+    """Two hosts of one provider row, or beside each other under one domain: a secret of one may go to the other."""
+    rows = [providers.by_host(host) for host in (one, other)]
+    if rows[0] and rows[1]:
+        return rows[0].id == rows[1].id
+    parents = [host.rpartition(".")[0] and host.partition(".")[2].lower() for host in (one, other)]
+    return one.lower() == other.lower() or (parents[0] == parents[1] and "." in parents[0])
 
 
 def asked(target: Target) -> tuple[Stage, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mimetypes
 import platform
 import ssl
 import time
@@ -13,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from smtpcheck import __version__, failures, net, route
+from smtpcheck import __version__, failures, net, providers, route
 from smtpcheck.context import Context
 from smtpcheck.core import (
     Contact,
@@ -36,16 +37,22 @@ from smtpcheck.heard import Limits, Wish
 from smtpcheck.net import Dialer, Door, parse_server
 from smtpcheck.probes import named
 from smtpcheck.probes import probes as all_probes
+from smtpcheck.sending.compose import Attachment, Composed, ComposeError, compose, read_message
 from smtpcheck.settings import UsageError, parse_detour
 from smtpcheck.wire import ProtocolError, sasl, x509
+from smtpcheck.wire.message import dot_stuffed, needs
 
 # Seconds kept back from the deadline for QUIT, judging and printing.
 RESERVE = 0.4
 # Side endpoints are waited for at most this long once one endpoint spoke verified TLS.
 SIDE_PATIENCE = 5.0
+# On top of the deadline, where a mailbox is looked into: content filters take their time.
+MAILBOX_SECONDS = 120.0
+# A test message; what is larger belongs into no test.
+MAX_MESSAGE = 32 * 1024 * 1024
 # What finds the endpoints, and what elects the primary one.
 _LEADING = {"submission", "mx", "address"}
-_ELECTING = {"port", "greeting", "tls", "chain", "mode"}
+_ELECTING = {"port", "greeting", "tls", "chain", "mode", "message"}
 Watch = Callable[[Result[Any]], None]
 Key = tuple[str, Subject]
 
@@ -54,6 +61,7 @@ async def run(
     target: Target,
     *,
     secret: Secret | None = None,
+    mail_secret: Secret | None = None,
     dialer: Dialer | None = None,
     roots: x509.Roots | None = None,
     limits: Limits | None = None,
@@ -70,18 +78,22 @@ async def run(
     """
     started, began = datetime.now(UTC), time.monotonic() if began is None else began
     target = _settled(target)
-    door = open_door(target, dialer)
+    limits = limits or Limits()
+    door = open_door(target, dialer, limits)
+    message = _composed(target)
     ctx = Context(
         target=target,
         door=door,
-        wish=wish(target, secret),
+        wish=wish(target, secret, message),
         roots=roots or load_roots(target.ca_file),
-        limits=limits or Limits(),
-        ntp=parse_server(target.ntp, 123) if target.ntp else None,
+        limits=limits,
+        message=message,
+        mail_secret=mail_secret or _mail_secret(target, secret),
     )
     chosen = tuple(probes or all_probes())
     schedule = _Schedule(chosen, ctx, sasl.Mask(target.user, secret), watch, stop or asyncio.Event())
-    ends = began + target.deadline - min(RESERVE, target.deadline / 5)
+    waits = MAILBOX_SECONDS if target.send and ctx.mail_secret and route.mailbox(target) else 0.0
+    ends = began + target.deadline + waits - min(RESERVE, target.deadline / 5)
     complete = await schedule.work(ends)
     await asyncio.gather(
         *(dialogue.close(max(0.05, min(1.0, ends + 0.2 - time.monotonic()))) for dialogue in ctx.dialogues)
@@ -94,7 +106,10 @@ async def run(
             complete=complete,
             verdict=verdict(target, (), ()),
             results=schedule.ordered(),
-            conversations=tuple(dialogue.record for dialogue in ctx.dialogues if dialogue.subject.address),
+            conversations=(
+                *(dialogue.record for dialogue in ctx.dialogues if dialogue.subject.address),
+                *(mailbox.record for mailbox in ctx.mailboxes),
+            ),
             experiments=tuple(ctx.experiments),
             contacts=contacts(target, door),
             environment=environment(),
@@ -102,7 +117,9 @@ async def run(
     )
 
 
-async def ask(name: str, target: Target, *, secret: Secret | None = None) -> tuple[Result[Any], ...]:
+async def ask(
+    name: str, target: Target, *, secret: Secret | None = None, mail_secret: Secret | None = None
+) -> tuple[Result[Any], ...]:
     """One probe with what leads to its subjects; its results. Raises UsageError for a probe that is not there."""
     probe = named(name)
     if probe is None:
@@ -110,7 +127,8 @@ async def ask(name: str, target: Target, *, secret: Secret | None = None) -> tup
     needed = {name}
     if not list(probe.subjects(_settled(target), ())):
         needed |= _LEADING | (_ELECTING if probe.intrusive or probe.experiment else set())
-    report = await run(target, secret=secret, probes=[probe for probe in all_probes() if probe.name in needed])
+    probes = [probe for probe in all_probes() if probe.name in needed]
+    report = await run(target, secret=secret, mail_secret=mail_secret, probes=probes)
     return tuple(result for result in report.results if result.probe == name)
 
 
@@ -266,7 +284,7 @@ def _settled(target: Target) -> Target:
     return replace(target, ntp=net.system_ntp())
 
 
-def open_door(target: Target, dialer: Dialer | None = None) -> Door:
+def open_door(target: Target, dialer: Dialer | None, limits: Limits) -> Door:
     """The door to the network as the target asks for it."""
     resolvers, search = net.system_resolvers()
     if target.dns:
@@ -277,13 +295,15 @@ def open_door(target: Target, dialer: Dialer | None = None) -> Door:
         hosts=net.system_hosts(),
         detours=[parse_detour(text) for text in target.connect_to],
         dialer=dialer,
+        dns_timeout=limits.dns,
     )
 
 
-def wish(target: Target, secret: Secret | None) -> Wish:
+def wish(target: Target, secret: Secret | None, message: Composed | None) -> Wish:
     """What to say, derived from the target."""
     mx = target.kind is TargetKind.MX
     login = bool(target.secret) and not mx and Stage.AUTH in route.asked(target)
+    addresses = (target.sender, *target.recipients)
     return Wish(
         ehlo=target.ehlo,
         user=target.user,
@@ -292,8 +312,55 @@ def wish(target: Target, secret: Secret | None) -> Wish:
         allow=target.allow,
         sender=target.sender,
         recipients=target.recipients,
+        message=dot_stuffed(message.message) if message else None,
+        needs=needs(message.message, addresses) if message else frozenset(),
         tls_required=not mx,
     )
+
+
+def _composed(target: Target) -> Composed | None:
+    if not target.send:
+        return None
+    try:
+        if target.message:
+            return read_message(_read(target.message))
+        return compose(
+            target.sender,
+            target.recipients,
+            subject=target.subject or None,
+            text=target.text or None,
+            html=_read(target.html).decode() if target.html else None,
+            attachments=[Attachment(Path(path).name, _read(path), _media_type(path)) for path in target.attach],
+        )
+    except (ComposeError, UnicodeDecodeError) as error:
+        raise UsageError(f"no message can be made: {error}") from None
+
+
+def _read(path: str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_MESSAGE + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    if len(content) > MAX_MESSAGE:
+        raise UsageError(f"{path}: larger than {MAX_MESSAGE} octets")
+    return content
+
+
+def _media_type(path: str) -> str:
+    return mimetypes.guess_type(path)[0] or "application/octet-stream"
+
+
+def _mail_secret(target: Target, secret: Secret | None) -> Secret | None:
+    """The login's secret for the mailbox: only the same user's, and only within one provider or domain."""
+    where = route.mailbox(target)
+    user = target.imap_user or next(iter(target.recipients), "")
+    if secret is None or where is None or user != target.user:
+        return None
+    hosts = [c.host for c in route.candidates(target, ())] or [f"smtp.{target.name}"]
+    known = providers.by_domain(target.name)
+    hosts += [endpoint.host for endpoint in known.smtp] if known else []
+    return secret if any(route.same_house(where[0], host) for host in hosts) else None
 
 
 def contacts(target: Target, door: Door) -> tuple[Contact, ...]:
@@ -303,6 +370,9 @@ def contacts(target: Target, door: Door) -> tuple[Contact, ...]:
     found += [Contact("detour", text) for text in target.connect_to]
     if target.ntp:
         found.append(Contact("ntp", target.ntp))
+    where = route.mailbox(target) if target.send else None
+    if where:
+        found.append(Contact("mailbox", f"{where[0]}:{where[1]}", "to see whether the message arrived"))
     if not target.only_target:
         found.append(Contact("issuer", "the URL in the server's certificate", "only where its issuer is missing"))
     return tuple(found)

@@ -219,3 +219,8 @@ def parse_detour(text: str) -> Detour:
 def default_secret(environ: Mapping[str, str]) -> str:
     """The reference to the password that the environment offers, empty where there is none."""
     return "env:SMTPCHECK_PASSWORD" if environ.get("SMTPCHECK_PASSWORD") else ""
+
+
+def default_imap_secret(environ: Mapping[str, str]) -> str:
+    """The reference to the mailbox's password that the environment offers, empty where there is none."""
+    return "env:SMTPCHECK_IMAP_PASSWORD" if environ.get("SMTPCHECK_IMAP_PASSWORD") else ""

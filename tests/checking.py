@@ -15,7 +15,7 @@ from smtpcheck.run import assemble, run
 from smtpcheck.settings import parse_target
 
 # what a peer has in the tests: every fault still shows, only sooner
-SHORT = Limits(connect=1.0, quiet=0.5, greeting=2.5, reply=1.0, tls=1.0, auth=1.5)
+SHORT = Limits(dns=0.4, connect=1.0, quiet=0.5, greeting=2.5, reply=1.0, tls=1.0, auth=1.5)
 
 
 def aim(practice: Practice, **options: Any) -> Target:

@@ -172,7 +172,7 @@ def used(code: str, lang: str) -> set[str]:
 def test_the_source_of_the_probes_is_understood() -> None:
     assert set(rules()) - OFFERED.keys() == set()
     assert OFFERED["clock-ahead"] >= {"seconds", "server", "uncertainty"}
-    assert OFFERED["envelope-sender-refused"] == {"address", "code", "enhanced", "text"}
+    assert OFFERED["envelope-sender-refused"] == {"address", "accepted", "code", "enhanced", "text"}
     assert OFFERED["envelope-sender-cut-off"] == {"address", "detail"}
     assert OFFERED["port-refused"] == {"detail", "seconds"}
     assert "not_after" in OFFERED["chain-issuer-expired"]

@@ -61,7 +61,7 @@ NAMED = {
     "tls-alert": ("tls-alert", "certain", "certificate auth"),
     # it said 220 to STARTTLS and went on in clear
     "tls-garbage": ("starttls-broken", "certain", "certificate auth"),
-    "tls-server-too-old": ("tls-server-too-old", "certain", "certificate auth"),
+    "tls-server-too-old": ("tls-server-too-old", "certain", "auth"),
     "tls-implicit-on-starttls-port": ("tls-implicit-on-starttls-port", "certain", "certificate greeting ehlo auth"),
     "plain-on-implicit-tls-port": ("plain-on-implicit-tls-port", "certain", f"ehlo {_TO_LOGIN}"),
     "host-typo": ("dns-nxdomain", "ambiguous", f"connect greeting ehlo {_TO_LOGIN}"),

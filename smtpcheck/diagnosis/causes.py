@@ -214,6 +214,7 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
         # words that no row knows: most refusals are about the credentials, which is no proof
         Cause("auth-credentials-refused", unknown),
     ),
+    "delivery-in-junk": (Cause("accepted-then-spam-folder", always),),
     "auth-no-common": (Cause("auth-mech-none-common", always),),
     "clock-ahead": (Cause("clock-ahead", always),),
     "clock-behind": (Cause("clock-behind", always),),

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck import route
 from smtpcheck.context import Context
 from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Scalar, Severity, Stage, Subject, Target
 from smtpcheck.failures import CouldNotAsk, network_kind
@@ -55,7 +54,9 @@ class Clock(Probe[ClockFacts]):
 
     async def observe(self, subject: Subject, ctx: Context) -> ClockFacts:
         """One datagram each way; silence is not knowing."""
-        address = await _address(subject.name, ctx)
+        address = await ctx.door.first_address(subject.name)
+        if not address:
+            raise CouldNotAsk(Stage.CLOCK, Kind.NXDOMAIN, f"the NTP server {subject.name} has no address")
         sent = time.time()
         samples: list[ntp.Sample] = []
         started = time.perf_counter()
@@ -102,13 +103,3 @@ def _whole_zone(off: float, uncertainty: float) -> bool:
     """A time zone's size: half and whole hours up to 14 (the tz database's range), within half a minute."""
     halves = round(off / 1800)
     return 1 <= halves <= 28 and abs(off - halves * 1800) <= 30 + uncertainty
-
-
-async def _address(host: str, ctx: Context) -> str:
-    if route.literal(host):
-        return route.literal(host)
-    for type_ in ("A", "AAAA"):
-        answer = ctx.door.hosts_file(host, type_) or await ctx.door.ask(host, type_)
-        if answer.addresses:
-            return answer.addresses[0]
-    raise CouldNotAsk(Stage.CLOCK, Kind.NXDOMAIN, f"the NTP server {host} has no address")

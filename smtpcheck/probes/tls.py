@@ -12,6 +12,7 @@ from smtpcheck.conversation import Dialogue
 from smtpcheck.core import Finding, Kind, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target
 from smtpcheck.failures import Broken
 from smtpcheck.wire.smtp import Reply, foreign, readable
+from smtpcheck.wire.tls import CURRENT
 
 _STARTTLS = {
     Kind.NOT_OFFERED: "tls-not-offered",
@@ -30,7 +31,6 @@ _TLS = {
     Kind.HANDSHAKE: "tls-handshake",
     Kind.GARBAGE: "tls-garbage",
 }
-_CURRENT = ("TLSv1.2", "TLSv1.3")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class Tls(Probe[TlsFacts]):
             yield self._broken(facts, facts.broke)
         elif facts.plain:
             yield self.found("tls-none")
-        elif facts.version not in _CURRENT:
+        elif facts.version not in CURRENT:
             yield self.found("tls-old-version", version=facts.version, cipher=facts.cipher)
         elif facts.bits < self.least_bits:
             yield self.found("tls-weak-cipher", cipher=facts.cipher, bits=facts.bits, least=self.least_bits)

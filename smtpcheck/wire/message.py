@@ -1,4 +1,4 @@
-"""What may a message and its envelope hold on the wire? Line ends, lengths, addresses, words in headers (RFC 5321, 5322)."""
+"""What may a message and its envelope hold on the wire? Line ends, lengths, addresses, headers (RFC 5321, 5322)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ _MAX_WORD = 60
 
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
-_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]*((?:.*)(?:\r\n[ \t].*)*)")
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]*([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)(?:\r\n|\Z)")
+_BARE_ENDS = {b"\r": "bare CR", b"\n": "bare LF"}
 _EIGHT_BIT = re.compile(rb"[\x80-\xff]")
 
 # Two dots side by side are no dot-atom, yet DoCoMo gave such addresses out and servers take them.
@@ -91,12 +92,18 @@ def needs(message: bytes, addresses: Iterable[str] = ()) -> frozenset[str]:
 
 
 def header_fields(message: bytes) -> tuple[tuple[bytes, bytes], ...]:
-    """(name, value without its folds) of the header, as far as it reads as one (RFC 5322 section 2.2)."""
+    """(name, value without its folds) of the header (RFC 5322 section 2.2).
+
+    Raises ProtocolError for a line that is no header field.
+    """
     head, _ = _halves(message)
     found, at = [], 0
-    while match := _FIELD.match(head, at):
+    while at < len(head):
+        match = _FIELD.match(head, at)
+        if match is None:
+            raise ProtocolError(f"line {head[:at].count(10) + 1} is no header field")
         found.append((match[1], match[2].replace(b"\r\n", b"").strip()))
-        at = match.end() + 2
+        at = match.end()
     return tuple(found)
 
 
@@ -113,18 +120,18 @@ def _halves(message: bytes) -> tuple[bytes, bytes]:
 
 
 def _flaws(message: bytes, utf8: bool) -> Iterator[str]:
-    header = len(_halves(message)[0])
-    nul = b"\0" in message
+    header, nul = True, b"\0" in message
     for number, match in enumerate(_LINE.finditer(message), 1):
         text, end = match.groups()
+        header = header and bool(text)
         if nul and b"\0" in text:
             yield f"NUL in line {number} (octet {match.start() + text.index(0) + 1})"
         if len(text) > MAX_LINE:
             yield f"{len(text)} octets in line {number} (octet {match.start() + 1}), {MAX_LINE} are allowed"
-        if match.start() < header and (flaw := _header_flaw(text, utf8)):
+        if header and (flaw := _header_flaw(text, utf8)):
             yield f"{flaw} in line {number} (octet {match.start() + 1})"
-        if end in (b"\r", b"\n"):
-            yield f"bare {'CR' if end == b'\r' else 'LF'} in line {number} (octet {match.end()})"
+        if bare := _BARE_ENDS.get(end):
+            yield f"{bare} in line {number} (octet {match.end()})"
 
 
 def _header_flaw(line: bytes, utf8: bool) -> str:
@@ -211,12 +218,14 @@ def phrase(text: str) -> list[str]:
 
 def parameter(name: str, value: str) -> list[str]:
     """The pieces of one MIME parameter, without semicolons: quoted, else as RFC 2231 sections 3 and 4 have it."""
-    if _PRINTABLE.fullmatch(value):
+    # Many readers take the backslash before a quote for part of the name.
+    if _PRINTABLE.fullmatch(value) and not {'"', "\\"}.intersection(value):
         return [f"{name}={quoted(value)}"]
     pieces = _chunks([quote(char, safe="") for char in value], _MAX_WORD - len(name))
+    pieces[0] = f"utf-8''{pieces[0]}"
     if len(pieces) == 1:
-        return [f"{name}*=utf-8''{pieces[0]}"]
-    return [f"{name}*{n}*={'' if n else "utf-8''"}{piece}" for n, piece in enumerate(pieces)]
+        return [f"{name}*={pieces[0]}"]
+    return [f"{name}*{number}*={piece}" for number, piece in enumerate(pieces)]
 
 
 def quoted(text: str) -> str:

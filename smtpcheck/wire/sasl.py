@@ -99,6 +99,15 @@ class Login:
 MECHANISMS: Mapping[str, Callable[[str, Revealing], Exchange]] = {"PLAIN": Plain, "LOGIN": Login}
 
 
+def quoted(user: str, secret: Revealing) -> Line:
+    """User and secret as two quoted strings, for IMAP's LOGIN (RFC 3501 section 6.2.3). Raises ProtocolError."""
+    words = [user.encode(), secret.reveal().encode()]
+    if any(byte in word for word in words for byte in b"\r\n\0"):
+        raise ProtocolError("a line end or NUL in a quoted string")
+    escaped = [b'"%s"' % re.sub(rb'(["\\])', rb"\\\1", word) for word in words]
+    return Line(b" ".join(escaped), escaped[0] + b" " + MASK)
+
+
 def decode_challenge(text: bytes) -> bytes:
     """The challenge in a 334 reply (RFC 4954 section 4); ProtocolError when it is no base64."""
     try:

@@ -62,6 +62,10 @@ ALERTS = {
 }
 
 
+# RFC 8996 forbids what is older.
+CURRENT = ("TLSv1.2", "TLSv1.3")
+
+
 class TlsError(Exception):
     """TLS ended short; args: the kind (core.Kind), the detail in words, the peer's first bytes where they tell.
 

@@ -1,0 +1,121 @@
+"""Did the message arrive, where, and after how long?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from smtpcheck import providers, route
+from smtpcheck.context import Context
+from smtpcheck.core import Finding, Kind, Mode, Probe, Result, Rule, Scalar, Severity, Stage, Subject, Target
+from smtpcheck.failures import CouldNotAsk
+from smtpcheck.mailbox import Found, Mailbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFacts:
+    """Where the message was found."""
+
+    token: str
+    user: str
+    folder: str
+    place: str
+    """inbox, junk or other."""
+    seconds: float
+    """From the final dot to when it was seen, by our clock."""
+    received: datetime | None
+    """When the server took it, by its clock."""
+    folders: int
+    rounds: int
+    headers: bytes
+    """Authentication-Results and the token as delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery(Probe[DeliveryFacts]):
+    """Looks for the message's own token in all folders, again and again."""
+
+    wait_seconds: float = 120.0
+    """Content filters and greylisting between hosts of one provider take about a minute."""
+    pause_seconds: float = 2.0
+    slow_seconds: float = 60.0
+
+    name = "delivery"
+    intrusive = True
+    rules = (
+        Rule("delivery-in-junk", Severity.FAIL, Stage.DELIVERY, "RFC 6154 section 2"),
+        Rule("delivery-elsewhere", Severity.NOTE, Stage.DELIVERY, "RFC 3501 section 5.1"),
+        Rule("delivery-slow", Severity.NOTE, Stage.DELIVERY, "RFC 5321 section 4.5.4.1"),
+    )
+
+    def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
+        """The mailbox, once the message was accepted."""
+        where = route.mailbox(target)
+        if not target.send or where is None or Stage.DELIVERY not in route.asked(target):
+            return ()
+        accepted = any(r.probe == "message" and r.facts is not None and r.facts.broke is None for r in earlier)
+        return (Subject(where[0], "", where[1]),) if accepted else ()
+
+    async def observe(self, subject: Subject, ctx: Context) -> DeliveryFacts:
+        """One IMAP session, kept while it waits."""
+        if ctx.mail_secret is None or ctx.message is None:
+            raise CouldNotAsk(Stage.DELIVERY, Kind.WITHHELD, "no password for the mailbox")
+        handed = next(r.facts.dotted_at for r in ctx.results if r.probe == "message" and r.facts is not None)
+        address = await ctx.door.first_address(subject.name)
+        if not address:
+            raise CouldNotAsk(Stage.DELIVERY, Kind.NXDOMAIN, f"the IMAP host {subject.name} has no address")
+        user = ctx.target.imap_user or ctx.target.recipients[0]
+        where = Subject(subject.name, address, subject.port, Mode.IMPLICIT)
+        mailbox = Mailbox(where, ctx.door, ctx.roots, user=user, secret=ctx.mail_secret)
+        ctx.mailboxes.append(mailbox)
+        provider = providers.by_domain(user.rpartition("@")[2]) or providers.by_host(subject.name)
+        junk = provider.junk if provider else ()
+        try:
+            await mailbox.open(identify=bool(provider and provider.imap and provider.imap.id_required))
+            async with asyncio.timeout(self.wait_seconds):
+                return await self._look(mailbox, ctx, handed or datetime.now(UTC), junk, user)
+        except TimeoutError as error:
+            detail = f"not in any folder of {user} after {self.wait_seconds:g} s"
+            raise CouldNotAsk(Stage.DELIVERY, Kind.NOT_SEEN, detail) from error
+        finally:
+            await mailbox.close()
+
+    async def _look(
+        self, mailbox: Mailbox, ctx: Context, handed: datetime, junk: tuple[str, ...], user: str
+    ) -> DeliveryFacts:
+        assert ctx.message is not None
+        rounds = 0
+        while True:
+            rounds += 1
+            folders = await mailbox.folders()
+            for folder in folders:
+                found = await mailbox.find(folder, ctx.message.token, ctx.message.message_id, junk)
+                if found:
+                    return self._facts(found, ctx.message.token, user, handed, len(folders), rounds)
+            await asyncio.sleep(self.pause_seconds)
+
+    def _facts(self, found: Found, token: str, user: str, handed: datetime, folders: int, rounds: int) -> DeliveryFacts:
+        return DeliveryFacts(
+            token=token,
+            user=user,
+            folder=found.folder,
+            place=found.place,
+            seconds=(datetime.now(UTC) - handed).total_seconds(),
+            received=found.received,
+            folders=folders,
+            rounds=rounds,
+            headers=found.headers[:4096],
+        )
+
+    def judge(self, facts: DeliveryFacts) -> Iterator[Finding]:
+        """In the junk folder it has arrived and still nobody reads it."""
+        seen: dict[str, Scalar] = {"folder": facts.folder, "user": facts.user, "seconds": round(facts.seconds, 1)}
+        if facts.place == "junk":
+            yield self.found("delivery-in-junk", **seen)
+        elif facts.place == "other":
+            yield self.found("delivery-elsewhere", **seen)
+        if facts.seconds > self.slow_seconds:
+            yield self.found("delivery-slow", **seen)

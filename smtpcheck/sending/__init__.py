@@ -1,0 +1,1 @@
+"""How does a message come to be, leave, and prove that it arrived?"""
