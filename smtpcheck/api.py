@@ -33,6 +33,7 @@ async def acheck(target: str | Target, *, password: str | Secret | None = None, 
     the network did.
     """
     password = _kept(password)
+    _shown_in_notebooks()
     aim, secret, mail_secret = _aimed(target, password, options)
     return await run(aim, secret=secret, mail_secret=mail_secret)
 
@@ -48,6 +49,7 @@ async def aprobe(
 ) -> tuple[Result[Any], ...]:
     """One probe alone, with what it needs to find its subjects; its results. Raises UsageError for an unknown name."""
     password = _kept(password)
+    _shown_in_notebooks()
     aim, secret, mail_secret = _aimed(target, password, options)
     return await run_probe(name, aim, secret=secret, mail_secret=mail_secret)
 
@@ -79,6 +81,7 @@ def dump(report: Report, path: str | Path, *, lang: str = "") -> Path:
 
 def load(path: str | Path) -> Report:
     """Read a JSON report again; equal to the one written. Raises wire.ProtocolError and OSError."""
+    _shown_in_notebooks()
     return json.decode(Path(path).read_bytes(), json.catalog(classes()))
 
 
@@ -101,12 +104,16 @@ def _aimed(
     return aim, given, resolve(aim.imap_secret) if aim.imap_secret else None
 
 
-def _finished(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine, whether or not a loop runs in this thread."""
+def _shown_in_notebooks() -> None:
+    """Where IPython runs, it learns how to show what comes back."""
     if "IPython" in sys.modules:
         from smtpcheck import notebook
 
         notebook.show()
+
+
+def _finished(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine, whether or not a loop runs in this thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

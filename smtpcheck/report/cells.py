@@ -28,6 +28,8 @@ MAX_ROWS = 500
 """Rows of one table; a defence, several times what the largest check has."""
 MAX_ITEMS = 12
 """Values of one list, names of one certificate; those of large providers have some hundred."""
+MAX_PAIRS = 64
+"""Capabilities of one server; the longest healthy EHLO answers have about 30 lines."""
 _DEPTH = 4
 # Mid tones that stand out on white and on black; never the only sign.
 _COLORS = {
@@ -43,11 +45,12 @@ _COLORS = {
 _GLYPHS = {Direction.OUT: "->", Direction.IN: "<-", Direction.NOTE: "=="}
 _INHERIT = "color:inherit;background:transparent"
 _BOX = f"{_INHERIT};line-height:1.45"
-_MONO = f"font-family:monospace;{_INHERIT};padding:0;overflow-wrap:anywhere"
+_MONO = f"font-family:monospace;{_INHERIT};padding:0"
 _PRE = f"font-family:monospace;{_INHERIT};white-space:pre-wrap;overflow-wrap:anywhere;margin:.3em 0;line-height:1.35"
 _CELL = f"text-align:left;vertical-align:top;padding:.15em 1em .15em 0;white-space:normal;{_INHERIT}"
 _FAINT = "opacity:.7"
-_WIDTH = 10.0
+_PIECE = "display:inline-block;vertical-align:middle"
+_WIDTH = 12.0
 """Of the bar for a certificate's time, in em."""
 
 
@@ -55,7 +58,7 @@ def result(one: Result[Any], *, lang: str = "en") -> str:
     """One result: how it ended, what was found, and the facts by their Python names; a chain as its table."""
     words = advice.Words(lang)
     head = f"{_sign(one.status)} <strong>{_text(one.probe)}</strong> &nbsp;{_bdi(str(one.subject))}"
-    head += f' &nbsp;<span style="{_FAINT}">{_text(words.ui[f"status.{one.status}"])}, {one.elapsed:.3f}&nbsp;s</span>'
+    head += " &nbsp;" + _faint(f"{_text(words.ui[f'status.{one.status}'])}, {one.elapsed:.3f}&nbsp;s")
     parts = [f'<div style="margin:0 0 .2em">{head}</div>']
     if why := path.reason(one, words.ui, 1000):
         parts.append(f"<div>{_text(why)}</div>")
@@ -83,7 +86,7 @@ def conversation(talk: Conversation, *, lang: str = "en") -> str:
     """A transcript as recorded: seconds since its start, `->` to the server, `<-` from it, `==` our own remark."""
     ui = advice.ui(lang)
     head = f"<strong>{_title(ui['head.transcript'])}</strong> {_bdi(str(talk.subject))}"
-    head += f' &nbsp;<span style="{_FAINT}">{_moment(talk.started)}</span>'
+    head += " &nbsp;" + _faint(_moment(talk.started))
     lines = list(_lines(talk.events[:MAX_EVENTS], ui))
     if (left := len(talk.events) - MAX_EVENTS) > 0:
         lines.append(_text(ui["sentence.more"].format(count=left)))
@@ -114,7 +117,20 @@ def _bdi(text: str) -> str:
 
 
 def _code(text: str, limit: int = safe.LIMIT) -> str:
-    return f'<code style="{_MONO}"><bdi>{_text(text, limit)}</bdi></code>'
+    return f'<code style="{_MONO};overflow-wrap:anywhere"><bdi>{_text(text, limit)}</bdi></code>'
+
+
+def _name(text: str) -> str:
+    """A name of ours, a field's or a code, unbroken."""
+    return f'<code style="{_MONO};white-space:nowrap">{_text(text, 80)}</code>'
+
+
+def _unbroken(source: str) -> str:
+    return f'<span style="white-space:nowrap">{source}</span>'
+
+
+def _faint(source: str) -> str:
+    return f'<span style="{_FAINT}">{source}</span>'
 
 
 def _title(text: str) -> str:
@@ -153,27 +169,28 @@ def _listed(rows: Iterator[tuple[str, ...]], words: advice.Words) -> str:
     shown = list(islice(rows, MAX_ROWS))
     left = sum(1 for _ in rows)
     more = f"<div>{_text(words.ui['sentence.more'].format(count=left))}</div>" if left else ""
-    return f'<div class="smtpcheck" lang="{_text(words.lang)}" style="{_BOX};overflow-x:auto">{_table(shown)}{more}</div>\n'
+    style = f"{_BOX};overflow-x:auto"
+    return f'<div class="smtpcheck" lang="{_text(words.lang)}" style="{style}">{_table(shown)}{more}</div>\n'
 
 
 # Results and findings
 
 
 def _result_row(one: Result[Any], words: advice.Words) -> tuple[str, ...]:
-    status = f"{_sign(one.status)}&nbsp;{_text(words.ui[f'status.{one.status}'])}"
+    status = _unbroken(f"{_sign(one.status)} {_text(words.ui[f'status.{one.status}'])}")
     about = _text(path.reason(one, words.ui)) or "<br>".join(_found(f, words) for f in one.findings[:MAX_ITEMS])
     return status, _text(one.probe), _bdi(str(one.subject)), f"{one.elapsed:.3f}&nbsp;s", about
 
 
 def _finding_row(one: Finding, words: advice.Words) -> tuple[str, ...]:
     status = Status(one.severity)
-    severity = f"{_sign(status)}&nbsp;{_text(words.ui[f'severity.{one.severity}'])}"
+    severity = _unbroken(f"{_sign(status)} {_text(words.ui[f'severity.{one.severity}'])}")
     told = _text(words.finding(safe.finding(one)), 1000)
-    return severity, _text(words.ui[f"stage.{one.stage}"]), _bdi(one.subject), _code(one.code), told
+    return severity, _text(words.ui[f"stage.{one.stage}"]), _bdi(one.subject), _name(one.code), told
 
 
 def _found(one: Finding, words: advice.Words) -> str:
-    return f"{_sign(Status(one.severity))} {_text(words.finding(safe.finding(one)), 1000)} &nbsp;{_code(one.code)}"
+    return f"{_sign(Status(one.severity))} {_text(words.finding(safe.finding(one)), 1000)} &nbsp;{_name(one.code)}"
 
 
 # Facts of any probe
@@ -187,7 +204,7 @@ def _facts(facts: Any) -> Iterator[tuple[str, str]]:
     for field in fields(facts):
         value = getattr(facts, field.name)
         if shown := _value(value):
-            yield f'<span style="{_FAINT}">{_code(field.name)}</span>', shown
+            yield _faint(_name(field.name)), shown
 
 
 def _value(value: Any, depth: int = 0) -> str:
@@ -200,7 +217,7 @@ def _value(value: Any, depth: int = 0) -> str:
         case bool() | int() | str():
             return _text(str(value))
         case float():
-            return f"{value:.6g}"
+            return f"{value:.3f}" if abs(value) >= 1 else f"{value:.3g}"
         case datetime():
             return _moment(value)
         case bytes():
@@ -219,18 +236,21 @@ def _bytes(raw: bytes) -> str:
 
 def _nested(value: Any, depth: int) -> str:
     if is_dataclass(value):
-        value = {field.name: getattr(value, field.name) for field in fields(value)}
+        inner = ((field.name, _value(getattr(value, field.name), depth)) for field in fields(value))
+        return ", ".join(f"{_faint(_name(name))} {shown}" for name, shown in inner if shown)
     if isinstance(value, Mapping):
-        pairs = [(name, _value(inner, depth)) for name, inner in islice(value.items(), 64)]
-        # a keyword without a value says something, a field without one does not
-        return "; ".join(f"{_text(str(name), 80)} {inner}".strip() for name, inner in pairs if inner or not depth)
+        pairs = ((_text(str(key), 80), _value(of, depth)) for key, of in islice(value.items(), MAX_PAIRS))
+        return ", ".join(f"{key} {shown}".strip() for key, shown in pairs)
     if isinstance(value, Iterable):
         items = list(value)
+        flat = all(isinstance(item, str | int | float) for item in items[:MAX_ITEMS])
         shown = [_value(item, depth) for item in items[:MAX_ITEMS]]
-        more = [f"...(+{len(items) - MAX_ITEMS})"] if len(items) > MAX_ITEMS else []
-        short = all(isinstance(item, str | int | float) for item in items[:MAX_ITEMS])
-        return (", " if short else "<br>").join(shown + more)
+        return (", " if flat else "<br>").join(shown + _left(items))
     return _text(str(value))
+
+
+def _left(items: Sequence[Any]) -> list[str]:
+    return [f"...(+{len(items) - MAX_ITEMS})"] if len(items) > MAX_ITEMS else []
 
 
 # Transcripts
@@ -241,7 +261,7 @@ def _lines(events: Sequence[Event], ui: Mapping[str, str]) -> Iterator[str]:
     before: Stage | None = None
     for event in events:
         if event.stage is not before:
-            yield f'<span style="{_FAINT}">{" " * 9}{_text(ui[f"stage.{event.stage}"])}</span>'
+            yield _faint(" " * 9 + _text(ui[f"stage.{event.stage}"]))
             before = event.stage
         said = f"<bdi>{_text(safe.said(event.raw, 1000), 1000)}</bdi>"
         if event.dir is Direction.OUT:
@@ -253,28 +273,29 @@ def _lines(events: Sequence[Event], ui: Mapping[str, str]) -> Iterator[str]:
 
 
 def _chain(facts: ChainFacts) -> str:
-    rows = (_certificate_row(depth, facts) for depth in range(min(len(facts.certificates), MAX_ITEMS)))
-    table = _table(rows, ("", "depth", "subject", "issuer", "notBefore", "", "notAfter", "subjectAltName"))
-    about = f"name {_code(facts.name)} &nbsp; at {_moment(facts.at)} &nbsp; roots {_code(facts.roots_source)}"
-    unread = f"<div>...(+{left})</div>" if (left := len(facts.chain) - len(facts.certificates)) > 0 else ""
-    return f'<div style="{_FAINT}">{about}</div>{table}{unread}'
+    shown = min(len(facts.certificates), MAX_ITEMS)
+    rows = (_certificate_row(depth, facts) for depth in range(shown))
+    table = _table(rows, ("", "depth", "subject", "issuer", "notBefore / notAfter", "subjectAltName"))
+    told = (("name", _code(facts.name)), ("at", _moment(facts.at)), ("roots_source", _code(facts.roots_source)))
+    about = " &nbsp; ".join(f"{_faint(_name(name))} {value}" for name, value in told)
+    unread = f"<div>...(+{left})</div>" if (left := len(facts.chain) - shown) > 0 else ""
+    return f"<div>{about}</div>{table}{unread}"
 
 
 def _certificate_row(depth: int, facts: ChainFacts) -> tuple[str, ...]:
     one = facts.certificates[depth]
     flawed = any(flaw.subject == one.subject for flaw in facts.verdict.flaws)
     flawed = flawed or (depth == 0 and not facts.verdict.host.matched)
-    names = one.san[:MAX_ITEMS]
-    more = f" ...(+{len(one.san) - MAX_ITEMS})" if len(one.san) > MAX_ITEMS else ""
+    names = [_bdi(name) for name in one.san[:MAX_ITEMS]] + _left(one.san)
+    left = (one.not_after - facts.at).total_seconds() / 86400
+    dates = f"{one.not_before:%Y-%m-%d} / {one.not_after:%Y-%m-%d} ({left:+.1f} d)"
     return (
         _sign(Status.FAIL if flawed else Status.OK),
         str(depth),
         _bdi(one.subject),
         _bdi(one.issuer),
-        f"{one.not_before:%Y-%m-%d}",
-        _bar(one, facts.at),
-        f"{one.not_after:%Y-%m-%d}&nbsp;({(one.not_after - facts.at).days:+d}&nbsp;d)",
-        ", ".join(_bdi(name) for name in names) + more,
+        f"{_bar(one, facts.at)}<br>{_unbroken(dates)}",
+        "<br>".join(names),
     )
 
 
@@ -286,9 +307,9 @@ def _bar(one: CertificateFacts, at: datetime) -> str:
 
     def piece(start: datetime, stop: datetime, line: str) -> str:
         width = max((stop - start).total_seconds(), 0.0) * em
-        return f'<span style="display:inline-block;vertical-align:middle;width:{width:.2f}em;{line}"></span>'
+        return f'<span style="{_PIECE};width:{width:.2f}em;{line}"></span>'
 
-    now = '<span style="display:inline-block;vertical-align:middle;height:1.1em;border-left:2px solid currentColor"></span>'
+    now = f'<span style="{_PIECE};height:1.1em;border-left:2px solid currentColor"></span>'
     spent, left, gap = f"border-top:2px solid {valid}", f"border-top:.5em solid {valid}", "border-top:2px dotted #888"
     if at < one.not_before:
         drawn = now + piece(at, one.not_before, gap) + piece(one.not_before, one.not_after, left)
