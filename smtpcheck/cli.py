@@ -78,6 +78,7 @@ _MAIL = _options(
     click.option("--message", metavar="FILE.eml", help="send this file as it is"),
     click.option("--imap", metavar="HOST[:PORT]", help="look for the message in this mailbox"),
     click.option("--imap-user", metavar="USER", help="the mailbox's user (default: the recipient)"),
+    click.option("--wait", type=float, metavar="SECONDS", help="look for it this long (default 120)"),
 )
 _OUTPUT = _options(
     click.option("--json", "json_file", metavar="FILE|-", help="write the report as JSON"),
@@ -134,7 +135,7 @@ def _checked(spec: str, options: dict[str, Any]) -> NoReturn:
     lang = advice.language(options.pop("lang") or "")
     given = {name: value for name, value in options.items() if not (value is None or value is False or value == ())}
     aim, secret, mail_secret = _aim(spec, given)
-    report, interrupted = _run(aim, secret, mail_secret, _progress(lang, quiet=quiet or json_file == "-"))
+    report, interrupted = _run(aim, secret, mail_secret, lang, _progress(lang, quiet=quiet or json_file == "-"))
     for where, format_ in ((json_file, "json"), (page, "html")):
         if where:
             _write(report, where, format_, lang)
@@ -188,7 +189,11 @@ def _ask(aim: Target) -> Secret | None:
 
 
 def _run(
-    aim: Target, secret: Secret | None, mail_secret: Secret | None, watch: Callable[[Result[Any]], None] | None
+    aim: Target,
+    secret: Secret | None,
+    mail_secret: Secret | None,
+    lang: str,
+    watch: Callable[[Result[Any]], None] | None,
 ) -> tuple[Report, bool]:
     import asyncio
     import signal
@@ -206,7 +211,7 @@ def _run(
             stop.set()
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
-        return await run(aim, secret=secret, mail_secret=mail_secret, watch=watch, began=_BEGAN, stop=stop)
+        return await run(aim, secret=secret, mail_secret=mail_secret, watch=watch, began=_BEGAN, stop=stop, lang=lang)
 
     return asyncio.run(work()), interrupted
 

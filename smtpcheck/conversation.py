@@ -11,18 +11,24 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from smtpcheck import core
+from smtpcheck import core, providers
 from smtpcheck.core import Direction, Event, Kind, Mode, Stage, Step, Subject
 from smtpcheck.credentials import gate
 from smtpcheck.failures import Broken, CouldNotAsk, broken
 from smtpcheck.heard import Answered, Heard, Limits, Wish
 from smtpcheck.net import CHUNK, Door, Stream
-from smtpcheck.wire import ProtocolError, sasl, smtp, tls, x509
+from smtpcheck.wire import ProtocolError, message, sasl, smtp, tls, x509
 from smtpcheck.wire.smtp import Reply
 
 # More than any healthy login needs; a server that asks on and on is cut off.
 MAX_CHALLENGES = 8
 QUIT_LIMIT = 1.0
+# A defence against session tickets without end; servers send two or four.
+MAX_WORDLESS = 64
+# RFC 5321 section 3.2: a server that does not know EHLO is asked HELO
+_NO_EHLO = (500, 502, 504)
+# Up to the login another positive code than the one that belongs there is no refusal: it is out of step.
+_STEPS = (Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.AUTH)
 
 
 Leg = tuple[Stage, Callable[[], Awaitable[None]]]
@@ -36,6 +42,7 @@ class Dialogue:
     ) -> None:
         self.subject = subject
         self.heard = Heard()
+        self.helo: Reply | None = None  # asked where EHLO is not known
         self.current = Stage.CONNECT
         self.started = datetime.now(UTC)
         self._door = door
@@ -199,6 +206,7 @@ class Dialogue:
         self.heard.greeted_after = self._now() - connected
         self._expect(self.heard.greeting, 220)
         self._usable = True
+        self._nothing_more()
 
     def _grow_quiet(self) -> None:
         if not self._reader.begun:
@@ -206,14 +214,30 @@ class Dialogue:
 
     async def _ehlo(self) -> None:
         self.heard.ehlo = reply = await self._command(b"EHLO " + self._name())
+        if reply.code in _NO_EHLO and await self._helo():
+            return
         self._expect(reply, 250)
+        self._nothing_more()
         self.heard.capabilities = smtp.parse_capabilities(reply)
+
+    async def _helo(self) -> bool:
+        """HELO once; False where it does not help, so that the refusal of EHLO stands."""
+        try:
+            self.helo = await self._command(b"HELO " + self._name())
+        except (Broken, OSError):
+            self._usable = False
+        if self.helo is None or self.helo.code != 250:
+            return False
+        self._nothing_more()
+        self.heard.capabilities = smtp.Capabilities(smtp.parse_capabilities(self.helo).name)
+        return True
 
     async def _secure_ehlo(self) -> None:
         if self.heard.plain:
             return
         self.heard.secure_ehlo = reply = await self._command(b"EHLO " + self._name())
         self._expect(reply, 250)
+        self._nothing_more()
         self.heard.secure_capabilities = smtp.parse_capabilities(reply)
 
     async def _starttls(self) -> None:
@@ -222,7 +246,8 @@ class Dialogue:
             if not self._wish.tls_required or "plaintext-auth" in self._wish.allow:
                 self.heard.plain = True
                 return
-            raise Broken(Stage.STARTTLS, Kind.NOT_OFFERED, "EHLO does not list STARTTLS")
+            why = "EHLO does not list STARTTLS" if self.helo is None else "HELO was accepted and EHLO was not"
+            raise Broken(Stage.STARTTLS, Kind.NOT_OFFERED, why)
         self.heard.starttls = reply = await self._command(b"STARTTLS")
         self._expect(reply, 220)
         if self._reader.rest:
@@ -285,40 +310,64 @@ class Dialogue:
             raise Broken(Stage.CERTIFICATE, held, "the certificate did not verify, so no secret was sent")
         if held:
             raise CouldNotAsk(Stage.AUTH, held, "no TLS, so no secret was sent")
-        login.mechanism = self._choose()
-        exchange = sasl.MECHANISMS[login.mechanism](wish.user, wish.secret)
-        await self._log_in(exchange)
+        row = providers.by_host(self.subject.name)
+        login.mechanism = name = self._choose(row)
+        login.looks = sasl.look(wish.secret, row.credential.shape if row and name not in sasl.TOKENS else "")
+        try:
+            await self._log_in(sasl.begin(name, wish.user, wish.secret, self.subject.name, self.subject.port))
+        except sasl.Unsayable as error:
+            raise CouldNotAsk(Stage.AUTH, Kind.UNSUPPORTED, str(error)) from error
 
-    def _choose(self) -> str:
+    def _choose(self, row: providers.Provider | None) -> str:
         login, wish = self.heard.login, self._wish
         before, now = self.heard.capabilities, self.heard.secure_capabilities or self.heard.capabilities
         login.offered_in_clear = before.mechanisms if before and self.heard.session else ()
         login.offered = now.mechanisms if now else ()
-        wanted = (wish.mechanism,) if wish.mechanism else wish.offered_order
-        chosen = next((m for m in wanted if m in login.offered and m in sasl.MECHANISMS), "")
+        order = sasl.preference(
+            wish.offered_order,
+            encrypted=self.heard.session is not None,
+            hints=row.mechanisms if row else (),
+            token=row is not None and row.credential.kind == "oauth2",
+        )
+        wanted = (wish.mechanism,) if wish.mechanism else order
+        chosen = next((m for m in wanted if m in login.offered and m in sasl.KNOWN), "")
         if not chosen:
             raise Broken(Stage.AUTH, Kind.NOT_OFFERED, "no mechanism in common")
         return chosen
 
     async def _log_in(self, exchange: sasl.Exchange) -> None:
-        login = self.heard.login
+        login, first = self.heard.login, exchange.initial()
         login.attempts += 1
-        first = exchange.initial()
-        command = b"AUTH " + login.mechanism.encode()
-        line = sasl.Line(command + b" " + first.raw, command + b" " + first.shown) if first else command
-        reply = await self._command(line, self._limits.auth)
-        for _ in range(MAX_CHALLENGES):
-            if reply.code != 334:
-                break
+        line, waiting = sasl.command(login.mechanism, first)
+        reply = await self._respond(line)
+        try:
+            for _ in range(MAX_CHALLENGES):
+                if reply.code != 334:
+                    break
+                login.reply = reply
+                answer, waiting = waiting or exchange.answer(reply.lines[0]), None
+                login.refusal = exchange.refusal and exchange.refusal.masked(self._mask.text)
+                reply = await self._respond(answer)
             login.reply = reply
-            try:
-                answer = exchange.answer(sasl.decode_challenge(reply.lines[0]))
-            except ProtocolError as error:
-                await self._command(b"*")
-                raise Broken(Stage.AUTH, Kind.GARBAGE, str(error), reply.raw) from error
-            reply = await self._command(answer, self._limits.auth)
-        login.reply = reply
-        self._expect(reply, 235)
+            self._expect(reply, 235)
+            exchange.finish()
+        except ProtocolError as error:
+            if reply.code == 334:
+                await self._cancel()
+            kind = Kind.UNVERIFIED if isinstance(error, sasl.Unproven) else Kind.GARBAGE
+            raise Broken(Stage.AUTH, kind, str(error), reply.raw) from error
+
+    async def _respond(self, said: sasl.Answer) -> Reply:
+        if isinstance(said, sasl.Line):
+            self._mask.learn(said)
+        return await self._command(said, self._limits.auth)
+
+    async def _cancel(self) -> None:
+        """RFC 4954 section 4: `*` ends a login; what is answered to it changes nothing."""
+        try:
+            await self._command(b"*")
+        except (Broken, OSError):
+            self._usable = False
 
     async def _mail(self) -> None:
         offered = self.heard.secure_capabilities or self.heard.capabilities
@@ -326,17 +375,23 @@ class Dialogue:
         missing = sorted(self._wish.needs - set(known))
         if missing:
             raise Broken(Stage.MAIL, Kind.NOT_OFFERED, f"EHLO does not list {missing[0]}")
-        command = b"MAIL FROM:<%s>" % self._wish.sender.encode()
+        command = b"MAIL FROM:<%s>" % self._path_of(self._wish.sender)
         command += b" BODY=8BITMIME" if "8BITMIME" in self._wish.needs else b""
         command += b" SMTPUTF8" if "SMTPUTF8" in self._wish.needs else b""
         if self._wish.message is not None and "SIZE" in known:
-            command += b" SIZE=%d" % len(self._wish.message)
+            command += b" SIZE=%d" % self._wish.octets
         self.heard.mail = reply = await self._command(command)
         self._expect(reply, 250)
 
+    def _path_of(self, address: str) -> bytes:
+        try:
+            return message.addressed(address, smtputf8="SMTPUTF8" in self._wish.needs)
+        except ProtocolError as error:
+            raise CouldNotAsk(self.current, Kind.LOCAL, str(error)) from error
+
     async def _rcpt(self) -> None:
         for recipient in self._wish.recipients:
-            reply = await self._command(b"RCPT TO:<%s>" % recipient.encode())
+            reply = await self._command(b"RCPT TO:<%s>" % self._path_of(recipient))
             self.heard.rcpt += (Answered(recipient, reply),)
             if self.heard.told_to_go:
                 break
@@ -366,20 +421,29 @@ class Dialogue:
 
     def _name(self) -> bytes:
         assert self._stream is not None
-        return (self._wish.ehlo or self._stream.literal).encode("idna" if self._wish.ehlo else "ascii")
+        try:
+            return (self._wish.ehlo or self._stream.literal).encode("idna" if self._wish.ehlo else "ascii")
+        except UnicodeError as error:
+            raise CouldNotAsk(Stage.EHLO, Kind.LOCAL, "the name to say in EHLO is no host name") from error
 
     async def _command(self, line: bytes | sasl.Line, limit: float | None = None) -> Reply:
         secret = isinstance(line, sasl.Line)
         raw, shown = (line.raw, line.shown) if isinstance(line, sasl.Line) else (line, line)
         if b"\r" in raw or b"\n" in raw:
             raise CouldNotAsk(self.current, Kind.LOCAL, "a line end inside a command")
+        if self.current is not Stage.QUIT:
+            self._nothing_more()
         self._note(Direction.OUT, shown, masked=secret)
         await self._send(raw + b"\r\n")
         return await self._reply(limit or self._limits.reply)
 
     async def _send(self, data: bytes) -> None:
-        async with asyncio.timeout(self._limits.reply):
-            await self._write(data)
+        try:
+            async with asyncio.timeout(self._limits.reply):
+                await self._write(data)
+        except tls.TlsError as error:
+            self._usable = False
+            raise Broken(self.current, error.kind, error.detail, self._mask(error.raw)) from error
 
     async def _write(self, data: bytes) -> None:
         assert self._stream is not None
@@ -428,18 +492,28 @@ class Dialogue:
         if self._early:
             early, self._early = self._early, b""
             return early
-        while data := await self._stream.read():
-            if self._engine is None:
+        for _ in range(MAX_WORDLESS):
+            data = await self._stream.read()
+            if self._engine is None or not data:
                 return data
             plain = self._engine.decrypt(data)
             if plain or self._engine.closed:
                 return plain
-        return b""
+        raise ProtocolError("TLS records without end and without a word")
 
     def _expect(self, reply: Reply, *codes: int) -> None:
         if reply.code not in codes:
             self._usable = self._usable and not self.heard.told_to_go
-            raise Broken(self.current, Kind.REJECTED, f"{reply.code}, not {codes[0]}", reply.raw)
+            kind = Kind.GARBAGE if reply.positive and self.current in _STEPS else Kind.REJECTED
+            raise Broken(self.current, kind, f"{reply.code}, not {codes[0]}", reply.raw)
+
+    def _nothing_more(self) -> None:
+        """RFC 5321 section 4.2: one reply a command. Only what has arrived is seen; 421 may always be said (3.8)."""
+        more = self._reader.rest or self._early
+        if more and not more.startswith(b"421"):
+            raw = self._mask(more[:512])
+            self._note(Direction.IN, raw)
+            raise Broken(self.current, Kind.INJECTED, "more was said than the one reply", raw)
 
     async def _quit(self, limit: float) -> None:
         self.current = Stage.QUIT

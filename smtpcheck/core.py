@@ -195,6 +195,8 @@ class Target:
     imap: str = ""
     """HOST or HOST:PORT of the recipient's mailbox; empty: the provider's where it is known."""
     imap_user: str = ""
+    wait: float = 120.0
+    """Seconds to look for the message, on top of the deadline: content filters between hosts take about a minute."""
     until: Stage | None = None
     auth: str = ""
     """The one SASL mechanism to use; empty: chosen."""

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from smtpcheck.credentials import Secret
 from smtpcheck.wire import sasl, smtp, tls, x509
+from smtpcheck.wire.challenges import OAuthRefusal
 from smtpcheck.wire.smtp import Reply
 
 
@@ -41,11 +42,14 @@ class Wish:
     secret: Secret | None = None
     mechanism: str = ""
     offered_order: tuple[str, ...] = tuple(sasl.MECHANISMS)
+    """Where no mechanism is named and TLS is on; a provider's own order comes before it."""
     allow: tuple[str, ...] = ()
     sender: str = ""
     recipients: tuple[str, ...] = ()
     message: bytes | None = None
     """What to hand over after RCPT, dot-stuffed and ended already; None: the transaction is reset."""
+    octets: int = 0
+    """The message's size as RFC 1870 counts it."""
     needs: frozenset[str] = frozenset()
     """Extensions that the message or an address needs: 8BITMIME, SMTPUTF8."""
     tls_required: bool = True
@@ -60,6 +64,9 @@ class Login:
     mechanism: str = ""
     attempts: int = 0
     reply: Reply | None = None
+    looks: sasl.Looks | None = None
+    refusal: OAuthRefusal | None = None
+    """Why a token was refused, masked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,14 +40,12 @@ from smtpcheck.probes import probes as all_probes
 from smtpcheck.sending.compose import Attachment, Composed, ComposeError, compose, read_message
 from smtpcheck.settings import UsageError, parse_detour
 from smtpcheck.wire import ProtocolError, sasl, x509
-from smtpcheck.wire.message import dot_stuffed, needs
+from smtpcheck.wire.message import dot_stuffed, needs, size
 
 # Seconds kept back from the deadline for QUIT, judging and printing.
 RESERVE = 0.4
 # Side endpoints are waited for at most this long once one endpoint spoke verified TLS.
 SIDE_PATIENCE = 5.0
-# On top of the deadline, where a mailbox is looked into: content filters take their time.
-MAILBOX_SECONDS = 120.0
 # A test message; what is larger belongs into no test.
 MAX_MESSAGE = 32 * 1024 * 1024
 # What finds the endpoints, and what elects the primary one.
@@ -69,10 +67,12 @@ async def run(
     watch: Watch | None = None,
     began: float | None = None,
     stop: asyncio.Event | None = None,
+    lang: str = "en",
 ) -> Report:
     """Check one target. `began` is the monotonic time from which its deadline counts (default: now).
 
-    Setting `stop` ends it early; what was learnt until then is reported as not complete.
+    Setting `stop` ends it early; what was learnt until then is reported as not complete. `lang` is the language of a
+    message that is sent.
 
     Raises UsageError for a CA file that can't be read; never for what the network did.
     """
@@ -80,7 +80,7 @@ async def run(
     target = _settled(target)
     limits = limits or Limits()
     door = open_door(target, dialer, limits)
-    message = _composed(target)
+    message = _composed(target, lang)
     ctx = Context(
         target=target,
         door=door,
@@ -92,7 +92,7 @@ async def run(
     )
     chosen = tuple(probes or all_probes())
     schedule = _Schedule(chosen, ctx, sasl.Mask(target.user, secret), watch, stop or asyncio.Event())
-    waits = MAILBOX_SECONDS if target.send and ctx.mail_secret and route.mailbox(target) else 0.0
+    waits = target.wait if target.send and ctx.mail_secret and route.mailbox(target) else 0.0
     ends = began + target.deadline + waits - min(RESERVE, target.deadline / 5)
     complete = await schedule.work(ends)
     await asyncio.gather(
@@ -313,12 +313,13 @@ def wish(target: Target, secret: Secret | None, message: Composed | None) -> Wis
         sender=target.sender,
         recipients=target.recipients,
         message=dot_stuffed(message.message) if message else None,
-        needs=needs(message.message, addresses) if message else frozenset(),
+        octets=size(message.message) if message else 0,
+        needs=needs(message.message if message else b"", addresses),
         tls_required=not mx,
     )
 
 
-def _composed(target: Target) -> Composed | None:
+def _composed(target: Target, lang: str) -> Composed | None:
     if not target.send:
         return None
     try:
@@ -330,6 +331,7 @@ def _composed(target: Target) -> Composed | None:
             subject=target.subject or None,
             text=target.text or None,
             html=_read(target.html).decode() if target.html else None,
+            lang=lang,
             attachments=[Attachment(Path(path).name, _read(path), _media_type(path)) for path in target.attach],
         )
     except (ComposeError, UnicodeDecodeError) as error:

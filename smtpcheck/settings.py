@@ -14,6 +14,7 @@ from smtpcheck.net import Detour, parse_server
 from smtpcheck.route import literal
 from smtpcheck.wire import ProtocolError
 from smtpcheck.wire.dns import a_label
+from smtpcheck.wire.message import addressed, unprintable
 
 # Every DNS name fits; what is longer is pasted text.
 _MAX_SPEC = 320
@@ -145,7 +146,11 @@ def _checked(target: Target) -> Target:
             raise UsageError(f"{consent[:40]!r} can't be allowed; known: {', '.join(CONSENTS)}")
     if not 0.5 <= target.deadline <= 3600:
         raise UsageError("--deadline is 0.5 to 3600 seconds")
-    for name in ("user", "sender", "ehlo", "auth", "subject", "imap_user"):
+    if unprintable(target.subject):
+        raise UsageError("--subject holds a control character")
+    if not 0 < target.wait <= 3600:
+        raise UsageError("--wait is up to 3600 seconds")
+    for name in ("user", "sender", "ehlo", "auth", "imap_user"):
         value = getattr(target, name)
         if not value.isprintable() or len(value) > _MAX_SPEC:
             raise UsageError(f"--{name} holds a character that can't be in it")
@@ -175,6 +180,10 @@ def _envelope_checked(target: Target) -> Target:
     for option, address in (("--from", target.sender), *(("--to", recipient) for recipient in target.recipients)):
         if any(c in "<> ,;" or not c.isprintable() for c in address) or len(address) > _MAX_SPEC:
             raise UsageError(f"{option} takes an address alone, as me@example.com")
+        try:
+            addressed(address, smtputf8=True)
+        except ProtocolError as error:
+            raise UsageError(f"{option}: {error}") from None
     return target
 
 

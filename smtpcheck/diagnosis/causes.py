@@ -6,6 +6,7 @@ above it is False. Adding a cause is a row.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,8 +17,21 @@ from smtpcheck.core import Finding, Mode, Result, Scalar, Stage, Subject, Target
 from smtpcheck.diagnosis import replies
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.probes.clock import ClockFacts
+from smtpcheck.probes.greeting import GreetingFacts
 from smtpcheck.probes.issuer import IssuerFacts
 from smtpcheck.route import ModeFacts
+
+
+# Cisco PIX and ASA, inspection of SMTP: all of the greeting but 2, 0 and blanks becomes asterisks, and the keyword
+# STARTTLS is overwritten in its length.
+_MASKED = re.compile(r"(?=.*\*{4})[*02 ]{8,}")
+_OVERWRITTEN = "XXXXXXXA"
+# Postfix "Helo command rejected: ...", Exim "Syntactically invalid EHLO argument(s)", Sendmail and Exchange "Invalid
+# domain name", Outlook "Access Denied, Bad HELO", NetEase "MI:NHD"
+_NAME_REFUSED = re.compile(
+    r"(?i)\b(?:helo|ehlo) command rejected|\b(?:invalid|bad) (?:helo|ehlo)\b|invalid domain name"
+    r"|\b(?:helo|ehlo) requires domain|\bMI:NHD\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +137,39 @@ def _mode(case: Case, mode: Mode) -> bool:
     return case.result.subject.mode is mode
 
 
+def rewritten(case: Case) -> bool | None:
+    """A firewall writes into the conversation: STARTTLS overwritten, or the greeting masked and EHLO unknown."""
+    facts = case.facts("greeting")
+    if not isinstance(facts, GreetingFacts):
+        return None
+    if facts.capabilities and _OVERWRITTEN in facts.capabilities.keywords:
+        return True
+    if not _masked(facts):
+        return False
+    return True if facts.helo is not None and facts.helo.positive else None
+
+
+def not_rewritten(case: Case) -> bool | None:
+    """Nothing shows that a firewall writes into the conversation."""
+    found = rewritten(case)
+    return None if found is None and case.facts("greeting") is None else found is False
+
+
+def _masked(facts: GreetingFacts) -> bool:
+    return facts.greeting is not None and bool(_MASKED.fullmatch(facts.greeting.text))
+
+
+def helo_only(case: Case) -> bool | None:
+    """HELO was accepted where EHLO was not."""
+    facts = case.facts("greeting")
+    return facts.helo is not None and facts.helo.positive if isinstance(facts, GreetingFacts) else None
+
+
+def name_refused(case: Case) -> bool | None:
+    """The server says itself that it minds the name in EHLO."""
+    return _NAME_REFUSED.search(str(case.finding.seen.get("text", ""))[:4096]) is not None
+
+
 def address_literal(case: Case) -> bool | None:
     """The name asked for is an IP address."""
     return case.finding.seen.get("address") is True
@@ -178,10 +225,19 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     ),
     "greeting-not-smtp": (
         Cause("plain-on-implicit-tls-port", speaks("tls")),
-        Cause("banner-not-smtp", speaks("http", "ssh", "imap", "pop3", "vnc")),
+        Cause("banner-not-smtp", speaks("http", "ssh", "imap", "pop3", "vnc", "telnet")),
     ),
+    "greeting-ehlo-rejected": (
+        Cause("banner-not-smtp", speaks("ftp")),
+        Cause("ehlo-name-rejected", name_refused),
+    ),
+    "greeting-ehlo-busy": (Cause("ehlo-name-rejected", name_refused),),
     "greeting-rejected": tuple(Cause(code, replied(code)) for code in replies.causes(Stage.GREETING)),
-    "tls-not-offered": (Cause("starttls-not-offered", always),),
+    "tls-not-offered": (
+        Cause("cisco-smtp-fixup", rewritten),
+        Cause("ehlo-helo-only", helo_only, Stage.EHLO),
+        Cause("starttls-not-offered", not_rewritten),
+    ),
     "tls-refused": (Cause("starttls-broken", always),),
     "tls-injected": (Cause("starttls-injection-response", always),),
     "tls-plaintext": (

@@ -41,6 +41,8 @@ def _learnt(stage: Stage, subject: Subject, results: Sequence[Result[Any]]) -> b
     if stage is Stage.DNS:
         mine = route.results_of(Subject(subject.name), results)
         return "address" in mine and mine["address"].facts is not None
+    if stage is Stage.DELIVERY:
+        return any(r.probe == "delivery" and r.facts is not None for r in results)
     mine = route.results_of(subject, results)
     names = [name for name, stages in route.CONCERNS.items() if stage in stages and name in mine]
     return any(_reached(stage, mine[name], subject) for name in names)

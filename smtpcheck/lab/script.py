@@ -35,6 +35,22 @@ class Shake(StrEnum):
     """The first half of the server's own flight, then FIN: a truncated flight."""
 
 
+class Proof(StrEnum):
+    """What goes wrong on the server's side of SCRAM (RFC 5802)."""
+
+    HONEST = "honest"
+    SIGNATURE = "signature"
+    """It lets everybody in and signs with a password that it does not know."""
+    MISSING = "missing"
+    """It lets everybody in and signs nothing."""
+    NONCE = "nonce"
+    """Its nonce does not begin with ours."""
+    COSTLY = "costly"
+    """It asks for two thousand million iterations."""
+    CHEAP = "cheap"
+    """It asks for one iteration, which makes our proof easy to crack."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What is said, exactly: CRLF included or left out, empty for nothing at all.
@@ -50,6 +66,10 @@ class Reply:
     """Seconds between single octets; zero: all at once."""
     times: int = 1
     """How often it is said, for floods."""
+    pause: float = 0.0
+    """Seconds between one time and the next."""
+    raw: bytes = b""
+    """Octets after the text that go past TLS."""
     then: Then = Then.GO_ON
 
 
@@ -74,13 +94,22 @@ class Script:
     injected: bytes = b""
     """Plaintext in the same segment as the 220 of STARTTLS: CVE-2021-38371 and its kin."""
     shake: Shake = Shake.COMPLETE
+    tickets: int = 0
+    """How many session tickets follow a TLS 1.3 handshake; 0: the library's two."""
     oldest: str = ""
     """The lowest TLS version, as "TLSv1"; empty: the library's."""
     newest: str = ""
+    queued: Reply | None = None
+    """Said to the final dot; None: 250."""
     auth: Reply | None = None
     """Said to every credential; None: 235 or 535 by the account table."""
     prompts: tuple[bytes, bytes] = (b"VXNlcm5hbWU6", b"UGFzc3dvcmQ6")
     """The challenges of LOGIN, base64 of "Username:" and "Password:"."""
+    challenge: bytes | None = None
+    """Said in place of the first challenge of CRAM-MD5 and SCRAM, not encoded any more."""
+    proof: Proof = Proof.HONEST
+    oauth_error: str = '{"status":"invalid_token","schemes":"bearer","scope":"https://mail.lab.test/"}'
+    """The reason when a token is refused; `{password}` stands for the token."""
 
 
 def reply(row: str | Mapping[str, Any]) -> Reply:
@@ -93,6 +122,8 @@ def reply(row: str | Mapping[str, Any]) -> Reply:
     fields = dict(row)
     if "text" in fields:
         fields["text"] = fields["text"].encode("latin-1")
+    if "raw" in fields:
+        fields["raw"] = fields["raw"].encode("latin-1")
     if "then" in fields:
         fields["then"] = Then(fields["then"])
     return Reply(**fields)
@@ -107,8 +138,12 @@ _READ: Mapping[str, Any] = {
     "replies_tls": lambda rows: {verb: reply(row) for verb, row in rows.items()},
     "injected": lambda text: text.encode("latin-1"),
     "shake": Shake,
+    "tickets": int,
+    "queued": reply,
     "auth": reply,
     "prompts": lambda pair: tuple(each.encode("latin-1") for each in pair),
+    "challenge": lambda text: text.encode("latin-1"),
+    "proof": Proof,
 }
 
 

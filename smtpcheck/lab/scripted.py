@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import binascii
 import ssl
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from smtpcheck.core import Mode
+from smtpcheck.lab import sasld
 from smtpcheck.lab.channel import Channel
 from smtpcheck.lab.ledger import Ledger, Message
 from smtpcheck.lab.listeners import Listener
@@ -75,6 +76,7 @@ class ScriptedServer:
         self._listener = Listener(self._serve)
         if context is not None:
             bound_versions(context, script.oldest, script.newest)
+            context.num_tickets = script.tickets or context.num_tickets
 
     @property
     def port(self) -> int:
@@ -116,8 +118,12 @@ class ScriptedServer:
         text = reply.text.replace(b"{host}", self._host)
         for name, value in talk.login.items():
             text = text.replace(name, value)
-        for _ in range(reply.times):
+        for time in range(reply.times):
+            if time:
+                await asyncio.sleep(reply.pause)
             await _sent(talk.channel, text, reply.drip)
+        if reply.raw:
+            await talk.channel.say_raw(reply.raw)
         match reply.then:
             case Then.HANG:
                 await talk.channel.drain_forever()
@@ -189,48 +195,33 @@ class ScriptedServer:
     async def _auth(self, talk: _Talk, rest: bytes) -> None:
         words = rest.split()
         mechanism = words[0].upper().decode("latin-1") if words else ""
-        offered = {each for offer in self._offers(talk) if offer.startswith("AUTH ") for each in offer.split()[1:]}
+        offered = _mechanisms(self._offers(talk))
         if not offered:
             await self._say(talk, _UNAVAILABLE)
             return
-        if mechanism not in offered & {"PLAIN", "LOGIN"}:
+        if mechanism not in offered or mechanism not in sasld.MECHANISMS:
             await self._say(talk, _NO_MECHANISM)
             return
-        exchange = self._plain if mechanism == "PLAIN" else self._login
+        initial = words[1] if len(words) > 1 else b""
+        talk.login[b"{response}"] = initial
+        desk = sasld.Desk(partial(self._challenge, talk), self._accounts, self.script)
         try:
-            user, password = await exchange(talk, words[1] if len(words) > 1 else b"")
+            outcome = await sasld.MECHANISMS[mechanism](desk, initial)
         except (binascii.Error, ProtocolError):
             await self._say(talk, _ABORTED)
             return
-        talk.login |= {b"{user}": user, b"{password}": password}
-        await self._say(talk, self.script.auth or self._judged(user, password))
-
-    async def _plain(self, talk: _Talk, initial: bytes) -> tuple[bytes, bytes]:
-        """RFC 4616: authorization identity, user and password between NULs."""
-        response = initial or await self._challenge(talk, b"")
-        talk.login[b"{response}"] = response
-        parts = base64.b64decode(response, validate=True).split(b"\0")
-        if len(parts) != 3:
-            raise ProtocolError("not a PLAIN message")
-        return parts[1], parts[2]
-
-    async def _login(self, talk: _Talk, initial: bytes) -> tuple[bytes, bytes]:
-        """LOGIN as in draft-murchison-sasl-login: two prompts, or one when the user came with AUTH."""
-        user = initial or await self._challenge(talk, self.script.prompts[0])
-        password = await self._challenge(talk, self.script.prompts[1])
-        talk.login[b"{response}"] = password
-        return base64.b64decode(user, validate=True), base64.b64decode(password, validate=True)
+        talk.login |= {b"{user}": outcome.user, b"{password}": outcome.secret}
+        await self._say(talk, self.script.auth or (_ACCEPTED if outcome.right else _REFUSED))
 
     async def _challenge(self, talk: _Talk, text: bytes) -> bytes:
+        """Say a challenge; the line of the client without its end."""
         await talk.channel.say(b"334 " + text + b"\r\n")
-        answer = (await self._line(talk)).strip()
-        if answer in (b"", b"*"):
+        line = await self._line(talk)
+        answer = line.strip()
+        if not line or answer == b"*":
             raise ProtocolError("aborted")
+        talk.login[b"{response}"] = answer
         return answer
-
-    def _judged(self, user: bytes, password: bytes) -> Reply:
-        known = self._accounts.get(user.decode("utf-8", "replace"))
-        return _ACCEPTED if known is not None and known.encode() == password else _REFUSED
 
     async def _data(self, talk: _Talk) -> None:
         await self._say(talk, _GO_AHEAD)
@@ -240,7 +231,13 @@ class ScriptedServer:
             if not line or len(content) > _MOST_MESSAGE:
                 raise _Over
         self.ledger.messages.append(Message(talk.sender, tuple(talk.recipients), bytes(content)))
-        await self._say(talk, _QUEUED)
+        await self._say(talk, self.script.queued or _QUEUED)
+
+
+def _mechanisms(offers: Iterable[str]) -> set[str]:
+    """Those of the AUTH keyword, in the old form with = too."""
+    lines = (offer.upper().replace("AUTH=", "AUTH ").split() for offer in offers)
+    return {name for words in lines if words[:1] == ["AUTH"] for name in words[1:]}
 
 
 def _remember(talk: _Talk, verb: str, rest: bytes) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 
 from smtpcheck import route
 from smtpcheck.context import Context
-from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Scalar, Severity, Stage, Subject, Target, TargetKind
 from smtpcheck.failures import Broken
+from smtpcheck.wire import sasl
+from smtpcheck.wire.challenges import OAuthRefusal
 from smtpcheck.wire.smtp import Reply
 
-_BROKEN = {
+_CUT_SHORT = {
     Kind.TIMEOUT: "auth-silent",
     Kind.CLOSED: "auth-closed",
     Kind.RESET: "auth-reset",
@@ -34,6 +36,10 @@ class AuthFacts:
     broke: Kind | None = None
     detail: str = ""
     raw: bytes = b""
+    looks: sasl.Looks | None = None
+    """How the secret looks, with nothing of it; None where it was not used."""
+    refusal: OAuthRefusal | None = None
+    """The reason that came before the refusal of a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,10 @@ class Auth(Probe[AuthFacts]):
         Rule("auth-not-offered", Severity.FAIL, Stage.AUTH, "RFC 4954 section 3"),
         Rule("auth-only-in-clear", Severity.FAIL, Stage.AUTH, "RFC 3207 section 4.2"),
         Rule("auth-no-common", Severity.FAIL, Stage.AUTH, "RFC 4954 section 3"),
-        *(Rule(code, Severity.FAIL, Stage.AUTH, "RFC 4954 section 4") for code in _BROKEN.values()),
+        Rule("auth-token-refused", Severity.FAIL, Stage.AUTH, "RFC 7628 section 3.2.2"),
+        Rule("auth-server-signature", Severity.FAIL, Stage.AUTH, "RFC 5802 section 3"),
+        *(Rule(code, Severity.FAIL, Stage.AUTH, "RFC 4954 section 4") for code in _CUT_SHORT.values()),
+        Rule("auth-secret-shape", Severity.WARN, Stage.AUTH, "the provider's own pages"),
         Rule("auth-offered-in-clear", Severity.NOTE, Stage.AUTH, "RFC 4954 section 4"),
         Rule("auth-in-clear", Severity.WARN, Stage.AUTH, "RFC 8314 section 4.1"),
     )
@@ -79,27 +88,45 @@ class Auth(Probe[AuthFacts]):
             broke=error.kind if error else None,
             detail=error.detail if error else "",
             raw=error.raw if error else b"",
+            looks=login.looks,
+            refusal=login.refusal,
         )
 
     def judge(self, facts: AuthFacts) -> Iterator[Finding]:
         """Refused, not now, not offered and cut off are four different things."""
         if facts.broke is Kind.NOT_OFFERED:
             yield self._not_offered(facts)
-        elif facts.broke is Kind.REJECTED and facts.reply:
-            reply = facts.reply
-            yield self.found(
-                "auth-temporary" if reply.temporary else "auth-refused",
-                code=reply.code,
-                enhanced=reply.enhanced,
-                text=reply.text,
-                mechanism=facts.mechanism,
-            )
+        elif facts.broke is Kind.REJECTED and facts.reply and not facts.reply.positive:
+            yield from self._refused(facts, facts.reply)
+        elif facts.broke is Kind.UNVERIFIED:
+            yield self.found("auth-server-signature", detail=facts.detail, mechanism=facts.mechanism)
         elif facts.broke:
-            yield self.found(_BROKEN.get(facts.broke, "auth-garbage"), detail=facts.detail, mechanism=facts.mechanism)
+            code = _CUT_SHORT.get(facts.broke, "auth-garbage")
+            yield self.found(code, detail=facts.detail, mechanism=facts.mechanism)
         elif not facts.encrypted:
             yield self.found("auth-in-clear", mechanism=facts.mechanism)
         if facts.offered_in_clear and not facts.broke:
             yield self.found("auth-offered-in-clear", mechanisms=" ".join(facts.offered_in_clear))
+
+    def _refused(self, facts: AuthFacts, reply: Reply) -> Iterator[Finding]:
+        seen: dict[str, Scalar] = {
+            "code": reply.code,
+            "enhanced": reply.enhanced,
+            "text": reply.text,
+            "mechanism": facts.mechanism,
+        }
+        if reply.temporary:
+            yield self.found("auth-temporary", **seen)
+            return
+        if facts.mechanism in sasl.TOKENS:
+            why = facts.refusal or OAuthRefusal()
+            told: dict[str, Scalar] = {"status": why.status, "schemes": why.schemes, "scope": why.scope}
+            yield self.found("auth-token-refused", **seen, **told)
+        else:
+            yield self.found("auth-refused", **seen)
+        signs = _signs(facts.looks)
+        if signs:
+            yield self.found("auth-secret-shape", signs=" ".join(signs), mechanism=facts.mechanism)
 
     def _not_offered(self, facts: AuthFacts) -> Finding:
         if facts.offered:
@@ -107,3 +134,9 @@ class Auth(Probe[AuthFacts]):
         if facts.offered_in_clear:
             return self.found("auth-only-in-clear", offered=" ".join(facts.offered_in_clear))
         return self.found("auth-not-offered")
+
+
+def _signs(looks: sasl.Looks | None) -> tuple[str, ...]:
+    if looks is None:
+        return ()
+    return (looks.shape, *looks.flags) if looks.shape == "does-not-fit" else looks.flags

@@ -38,8 +38,6 @@ class DeliveryFacts:
 class Delivery(Probe[DeliveryFacts]):
     """Looks for the message's own token in all folders, again and again."""
 
-    wait_seconds: float = 120.0
-    """Content filters and greylisting between hosts of one provider take about a minute."""
     pause_seconds: float = 2.0
     slow_seconds: float = 60.0
 
@@ -75,10 +73,10 @@ class Delivery(Probe[DeliveryFacts]):
         junk = provider.junk if provider else ()
         try:
             await mailbox.open(identify=bool(provider and provider.imap and provider.imap.id_required))
-            async with asyncio.timeout(self.wait_seconds):
+            async with asyncio.timeout(ctx.target.wait):
                 return await self._look(mailbox, ctx, handed or datetime.now(UTC), junk, user)
         except TimeoutError as error:
-            detail = f"not in any folder of {user} after {self.wait_seconds:g} s"
+            detail = f"not in any folder of {user} after {ctx.target.wait:g} s"
             raise CouldNotAsk(Stage.DELIVERY, Kind.NOT_SEEN, detail) from error
         finally:
             await mailbox.close()

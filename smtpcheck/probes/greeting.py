@@ -11,20 +11,25 @@ from smtpcheck.context import Context
 from smtpcheck.conversation import Dialogue
 from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target
 from smtpcheck.failures import Broken
-from smtpcheck.wire.smtp import Capabilities, Reply, foreign, readable
+from smtpcheck.wire.smtp import Capabilities, Reply, begins_reply, disguised, foreign, readable
 
 _GREETING = {
     Kind.TIMEOUT: "greeting-silent",
     Kind.CLOSED: "greeting-closed",
     Kind.RESET: "greeting-reset",
     Kind.GARBAGE: "greeting-not-smtp",
+    Kind.INJECTED: "greeting-extra-reply",
 }
 _EHLO = {
     Kind.TIMEOUT: "greeting-ehlo-silent",
     Kind.CLOSED: "greeting-ehlo-closed",
     Kind.RESET: "greeting-ehlo-reset",
     Kind.GARBAGE: "greeting-ehlo-garbage",
+    Kind.INJECTED: "greeting-ehlo-extra-reply",
 }
+# where what came began as a reply does
+_GREETING_BEGUN = {Kind.TIMEOUT: "greeting-unfinished", Kind.GARBAGE: "greeting-unreadable"}
+_EHLO_BEGUN = {Kind.TIMEOUT: "greeting-ehlo-unfinished"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,8 @@ class GreetingFacts:
     capabilities: Capabilities | None
     secure_ehlo: Reply | None
     secure_capabilities: Capabilities | None
+    helo: Reply | None = None
+    """The answer to HELO, which is asked where EHLO is not known."""
     broke: Kind | None = None
     stage: Stage = Stage.EHLO
     detail: str = ""
@@ -54,12 +61,15 @@ class Greeting(Probe[GreetingFacts]):
     name = "greeting"
     rules = (
         *(Rule(code, Severity.FAIL, Stage.GREETING, "RFC 5321 section 3.1") for code in _GREETING.values()),
+        *(Rule(code, Severity.FAIL, Stage.GREETING, "RFC 5321 section 4.2") for code in _GREETING_BEGUN.values()),
         Rule("greeting-rejected", Severity.FAIL, Stage.GREETING, "RFC 5321 section 3.1"),
         Rule("greeting-busy", Severity.FAIL, Stage.GREETING, "RFC 5321 section 3.8"),
         Rule("greeting-slow", Severity.NOTE, Stage.GREETING, "RFC 5321 section 4.5.3.2.1"),
         *(Rule(code, Severity.FAIL, Stage.EHLO, "RFC 5321 section 4.1.1.1") for code in _EHLO.values()),
+        *(Rule(code, Severity.FAIL, Stage.EHLO, "RFC 5321 section 4.2") for code in _EHLO_BEGUN.values()),
         Rule("greeting-ehlo-rejected", Severity.FAIL, Stage.EHLO, "RFC 5321 section 4.1.1.1"),
         Rule("greeting-ehlo-busy", Severity.FAIL, Stage.EHLO, "RFC 5321 section 3.8"),
+        Rule("greeting-helo-only", Severity.WARN, Stage.EHLO, "RFC 5321 section 3.2"),
         Rule("greeting-malformed", Severity.NOTE, Stage.EHLO, "RFC 5321 section 4.2"),
     )
 
@@ -83,9 +93,12 @@ class Greeting(Probe[GreetingFacts]):
         """What broke, else what is odd."""
         if facts.broke:
             yield self._broken(facts, facts.broke)
+        elif facts.helo and facts.ehlo:
+            yield self.found("greeting-helo-only", code=facts.ehlo.code, text=facts.ehlo.text)
         if facts.greeting and facts.seconds > self.slow_seconds:
             yield self.found("greeting-slow", seconds=round(facts.seconds, 1))
-        flaws = {f for r in (facts.greeting, facts.ehlo, facts.secure_ehlo) if r for f in r.flaws}
+        replies = (facts.greeting, facts.ehlo, facts.helo, facts.secure_ehlo)
+        flaws = {flaw for reply in replies if reply for flaw in reply.flaws}
         if flaws:
             yield self.found("greeting-malformed", flaws=", ".join(sorted(flaws)))
 
@@ -93,10 +106,12 @@ class Greeting(Probe[GreetingFacts]):
         at_greeting = facts.stage is Stage.GREETING
         if kind is Kind.REJECTED:
             reply = facts.greeting if at_greeting else facts.secure_ehlo or facts.ehlo
-            return self._rejected(reply, at_greeting=at_greeting)
+            return self._rejected(facts, reply, at_greeting=at_greeting)
         code = (_GREETING if at_greeting else _EHLO).get(
             kind, "greeting-not-smtp" if at_greeting else _EHLO[Kind.GARBAGE]
         )
+        if begins_reply(facts.raw) and not (at_greeting and facts.greeting):
+            code = (_GREETING_BEGUN if at_greeting else _EHLO_BEGUN).get(kind, code)
         return self.found(
             code,
             seconds=round(facts.seconds, 1),
@@ -106,7 +121,7 @@ class Greeting(Probe[GreetingFacts]):
             after_tls=facts.secure_capabilities is None and facts.capabilities is not None,
         )
 
-    def _rejected(self, reply: Reply | None, *, at_greeting: bool) -> Finding:
+    def _rejected(self, facts: GreetingFacts, reply: Reply | None, *, at_greeting: bool) -> Finding:
         busy = reply is not None and reply.temporary
         if at_greeting:
             code = "greeting-busy" if busy else "greeting-rejected"
@@ -117,6 +132,8 @@ class Greeting(Probe[GreetingFacts]):
             code=reply.code if reply else 0,
             enhanced=reply.enhanced if reply else "",
             text=reply.text if reply else "",
+            speaks=disguised(facts.greeting, reply) if facts.greeting and reply and not at_greeting else "",
+            said=facts.greeting.text[:120] if facts.greeting else "",
         )
 
 
@@ -130,6 +147,7 @@ def _facts(dialogue: Dialogue, error: Broken | None = None) -> GreetingFacts:
         capabilities=heard.capabilities,
         secure_ehlo=heard.secure_ehlo,
         secure_capabilities=heard.secure_capabilities,
+        helo=dialogue.helo,
         broke=error.kind if error else None,
         stage=error.stage if error else Stage.EHLO,
         detail=error.detail if error else "",

@@ -22,17 +22,26 @@ _HAN_RUN = re.compile("[一-鿿]{2,}")
 # GB18030 the accented letters of Latin-1 make rare characters: "répétée" would be three of them.
 _COMMON_RUN = re.compile(rb"(?:[\xb0-\xd7][\xa1-\xfe]){2}")
 
+# vsFTPd, ProFTPD, Microsoft FTP Service, FileZilla Server, and "530 Please login with USER and PASS"
+_FTP_NAME = re.compile(rb"(?i)(?:vs|pro|pure-|\b)ftpd?\b(?!\.)|filezilla")
+_MAIL_NAME = re.compile(rb"(?i)smtp|\bmail")
+_FTP_LOGIN = re.compile(rb"(?i)\bUSER\b.{0,20}\bPASS\b")
+
 _FOREIGN = (
     (b"HTTP/", "http"),
     (b"<", "http"),
     (b"SSH-", "ssh"),
     (b"* OK", "imap"),
     (b"* BYE", "imap"),
+    (b"* PREAUTH", "imap"),
     (b"+OK", "pop3"),
     (b"-ERR", "pop3"),
     (b"\x15\x03", "tls"),
     (b"\x16\x03", "tls"),
     (b"RFB ", "vnc"),
+    # IAC WILL and IAC DO: RFC 854
+    (b"\xff\xfb", "telnet"),
+    (b"\xff\xfd", "telnet"),
     (b"\x00\x00\x00", "binary"),
 )
 
@@ -102,6 +111,22 @@ def foreign(raw: bytes) -> str:
     return next((name for start, name in _FOREIGN if raw.startswith(start)), "")
 
 
+def begins_reply(raw: bytes) -> bool:
+    """These bytes begin as a reply does: three digits of RFC 5321 section 4.2 and a separator, or the start of that."""
+    return bool(raw) and bool(_REPLY_START.fullmatch(raw[:3] if len(raw) < 4 else raw[:4]))
+
+
+def disguised(greeting: Reply, refusal: Reply) -> str:
+    """The protocol that greets with 220 as SMTP does (ftp: RFC 959 section 5.4), told by its words; empty when unknown.
+
+    `refusal` is the answer to EHLO: what a mail server greets with is no proof as long as it answers EHLO.
+    """
+    said = b" ".join(greeting.lines)
+    named = bool(_FTP_NAME.search(said)) and not _MAIL_NAME.search(said)
+    asks_for_ftp_login = refusal.code == 530 and _FTP_LOGIN.search(b" ".join(refusal.lines))
+    return "ftp" if asks_for_ftp_login or (named and refusal.code in (500, 502, 530)) else ""
+
+
 def parse_capabilities(reply: Reply) -> Capabilities:
     """The capabilities in a positive EHLO reply; the first line is the server's name and greeting."""
     keywords: dict[str, str] = {}
@@ -135,7 +160,8 @@ class ReplyReader:
     @property
     def partial(self) -> bytes:
         """What has arrived of an unfinished reply, for evidence."""
-        return b" / ".join([*self._lines, self.rest[:MAX_LINE]])[:MAX_LINE]
+        whole = [b"%d-%s" % each for each in zip(self._codes, self._lines, strict=True)]
+        return b" / ".join([*whole, self.rest[:MAX_LINE]])[:MAX_LINE]
 
     @property
     def plausible(self) -> bool:

@@ -12,8 +12,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+_Seen = TypeVar("_Seen", str, bytes)
 LOOPBACK = "127.0.0.1"
 WITHIN = 20.0
 """Seconds until a server must answer; Postfix checks its queue folders first and needs 1 to 2."""
@@ -34,6 +37,17 @@ _BOUND = (
 
 class Broken(Exception):
     """A server that did not start; what happened, and its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One listening service: `name` is its host name, in DNS and in the good certificate."""
+
+    name: str
+    address: str
+    port: int
+    service: str
+    certificate: str
 
 
 def program(name: str) -> str | None:
@@ -109,7 +123,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def awaited(look: Callable[[], str]) -> str:
+def awaited(look: Callable[[], _Seen]) -> _Seen:
     """What `look` finds, as soon as it finds something; raises Broken when it does not."""
     until = time.monotonic() + WITHIN
     while not (found := look()):

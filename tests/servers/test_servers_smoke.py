@@ -7,12 +7,9 @@ import http.client
 import json
 import os
 import smtplib
-import socket
-import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import dns.message
@@ -21,57 +18,22 @@ import dns.rcode
 import ntplib
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from OpenSSL import SSL
 
 from smtpcheck.lab.pki import Authority
 from tests.servers.chrony import Chrony, Faketime
+from tests.servers.clients import SHORT, shown, smtp, verify_code
 from tests.servers.daemon import awaited
 from tests.servers.issuer import Issuer
-from tests.servers.postfix import Postfix
+from tests.servers.postfix import VOID, Postfix
 from tests.servers.unbound import Unbound
 
 OWN = ("starttls", "implicit")
-SHORT = 10.0
-
-
-@contextlib.contextmanager
-def session(postfix: Postfix, service: str, certificate: str = "good") -> Iterator[smtplib.SMTP]:
-    """smtplib up to EHLO, over TLS that verified against the root, except for services without TLS."""
-    to = postfix.endpoint(certificate, service)
-    tls = ssl.create_default_context(cafile=postfix.ca_file)
-    if service == "implicit":
-        raw = socket.create_connection((to.address, to.port), SHORT)
-        client = smtplib.SMTP(local_hostname="client.test")
-        client._host = to.name
-        client.sock = tls.wrap_socket(raw, server_hostname=to.name)
-        client.getreply()
-    else:
-        client = smtplib.SMTP(to.address, to.port, "client.test", SHORT)
-        client._host = to.name
-    with client:
-        client.ehlo()
-        if client.has_extn("starttls"):
-            client.starttls(context=tls)
-            client.ehlo()
-        yield client
-
-
-def shown(postfix: Postfix, certificate: str) -> list[bytes]:
-    """The chain that a server sends, as DER, unverified, with implicit TLS."""
-    to = postfix.endpoint(certificate, "implicit")
-    with socket.create_connection((to.address, to.port), SHORT) as raw:
-        raw.settimeout(None)
-        peer = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), raw)
-        peer.set_connect_state()
-        peer.do_handshake()
-        return [one.to_cryptography().public_bytes(Encoding.DER) for one in peer.get_peer_cert_chain() or []]
 
 
 @pytest.mark.parametrize("service", OWN)
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
 def test_login_over_verified_tls(postfix: Postfix, service: str, mechanism: str) -> None:
-    with session(postfix, service) as client:
+    with smtp(postfix, service) as client:
         client.user, client.password = postfix.user, postfix.password
         answer = {"PLAIN": client.auth_plain, "LOGIN": client.auth_login, "CRAM-MD5": client.auth_cram_md5}[mechanism]
         assert client.auth(mechanism, answer, initial_response_ok=mechanism == "PLAIN")[0] == 235
@@ -79,7 +41,7 @@ def test_login_over_verified_tls(postfix: Postfix, service: str, mechanism: str)
 
 @pytest.mark.parametrize("service", OWN)
 def test_a_wrong_password_is_535(postfix: Postfix, service: str) -> None:
-    with session(postfix, service) as client:
+    with smtp(postfix, service) as client:
         client.user, client.password = postfix.user, "no" + postfix.password
         with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
             client.auth("PLAIN", client.auth_plain)
@@ -108,28 +70,28 @@ def test_what_is_offered_before_tls(postfix: Postfix, service: str, starttls: bo
     [("starttls", True), ("implicit", True), ("optional-tls", True), ("mx", False), ("no-auth", False)],
 )
 def test_what_is_offered_over_tls(postfix: Postfix, service: str, auth: bool) -> None:
-    with session(postfix, service) as client:
+    with smtp(postfix, service) as client:
         assert client.has_extn("auth") is auth
         assert not client.has_extn("starttls")
 
 
 def test_login_without_tls_where_the_server_allows_it(postfix: Postfix) -> None:
-    with session(postfix, "plain") as client:
+    with smtp(postfix, "plain") as client:
         assert client.login(postfix.user, postfix.password)[0] == 235
 
 
 def test_a_dead_sasl_server_ends_the_connection_at_ehlo(postfix: Postfix) -> None:
-    with pytest.raises(smtplib.SMTPServerDisconnected), session(postfix, "sasl-down"):
+    with pytest.raises(smtplib.SMTPServerDisconnected), smtp(postfix, "sasl-down"):
         pass
     assert awaited(lambda: said(postfix, "fatal: no SASL authentication mechanisms"))
 
 
 def test_a_mail_for_anyone_is_taken_and_discarded(postfix: Postfix) -> None:
     outside = "somebody@elsewhere.example"
-    with session(postfix, "starttls") as client:
+    with smtp(postfix, "starttls") as client:
         client.login(postfix.user, postfix.password)
-        assert client.sendmail(postfix.user, [postfix.user, outside], "Subject: test\r\n\r\ntest\r\n") == {}
-    for recipient in (postfix.user, outside):
+        assert client.sendmail(postfix.user, [VOID, outside], "Subject: test\r\n\r\ntest\r\n") == {}
+    for recipient in (VOID, outside):
         line = awaited(lambda to=recipient: said(postfix, f"to=<{to}>"))
         assert "relay=none" in line and "status=sent (" in line
 
@@ -140,7 +102,7 @@ def said(postfix: Postfix, words: str) -> str:
 
 
 def test_the_mx_takes_mail_for_its_users_alone(postfix: Postfix) -> None:
-    with session(postfix, "mx") as client:
+    with smtp(postfix, "mx") as client:
         client.mail("somebody@elsewhere.example")
         assert client.rcpt(postfix.user)[0] == 250
         assert client.rcpt("nobody@" + postfix.domain)[0] == 550
@@ -161,15 +123,7 @@ def test_the_mx_takes_mail_for_its_users_alone(postfix: Postfix) -> None:
 )
 def test_each_certificate_has_its_own_flaw(postfix: Postfix, certificate: str, code: int, service: str) -> None:
     """Codes of OpenSSL's x509_vfy.h, as the interpreter's ssl sees them."""
-    assert verify_code(postfix, certificate, service) == code
-
-
-def verify_code(postfix: Postfix, certificate: str, service: str) -> int:
-    try:
-        with session(postfix, service, certificate):
-            return 0
-    except ssl.SSLCertVerificationError as error:
-        return error.verify_code
+    assert verify_code(smtp(postfix, service, certificate)) == code
 
 
 def test_the_chain_is_sent_as_it_should_be(postfix: Postfix, authority: Authority) -> None:
@@ -207,7 +161,8 @@ def test_the_resolver_knows_the_domain(unbound: Unbound, postfix_ports: dict[tup
         return record.to_text()
 
     assert answer("postfix.test", "MX") == "10 smtp.postfix.test."
-    assert answer("smtp.postfix.test", "A") == "127.0.0.1"
+    for name in ("smtp.postfix.test", "imap.postfix.test", "exim.postfix.test"):
+        assert answer(name, "A") == "127.0.0.1"
     assert answer(unbound.null_mx, "MX") == "0 ."
     for label, service in (("_submission", "starttls"), ("_submissions", "implicit")):
         assert answer(f"{label}._tcp.postfix.test", "SRV") == f"0 1 {postfix_ports['good', service]} smtp.postfix.test."

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.servers import dovecot, exim
 from tests.servers.daemon import LOOPBACK, accepts, folder, free_ports, program, running
-from tests.servers.postfix import DOMAIN, HOST
+from tests.servers.postfix import HOST
 
 # do-not-query covers every address, so that no data here can make it send a packet; a forwarded zone
 # without a permitted server is how it comes to say SERVFAIL at once.
@@ -49,20 +50,20 @@ class Unbound:
     address: str
     port: int
     log: Path
-    servfail: str = f"servfail.{DOMAIN}"
-    refused: str = f"refused.{DOMAIN}"
-    null_mx: str = f"null.{DOMAIN}"
+    servfail: str = f"servfail.{dovecot.DOMAIN}"
+    refused: str = f"refused.{dovecot.DOMAIN}"
+    null_mx: str = f"null.{dovecot.DOMAIN}"
 
 
 def records(starttls: int, implicit: int) -> list[str]:
     """What the resolver knows, as master-file lines: the domain, its exchanger and submission (RFC 6186, RFC 8314)."""
     return [
-        f"{DOMAIN}. 60 IN SOA {HOST}. hostmaster.{DOMAIN}. 1 3600 600 86400 60",
-        f"{DOMAIN}. 60 IN MX 10 {HOST}.",
-        f"{HOST}. 60 IN A {LOOPBACK}",
-        f"_submission._tcp.{DOMAIN}. 60 IN SRV 0 1 {starttls} {HOST}.",
-        f"_submissions._tcp.{DOMAIN}. 60 IN SRV 0 1 {implicit} {HOST}.",
-        f"null.{DOMAIN}. 60 IN MX 0 .",
+        f"{dovecot.DOMAIN}. 60 IN SOA {HOST}. hostmaster.{dovecot.DOMAIN}. 1 3600 600 86400 60",
+        f"{dovecot.DOMAIN}. 60 IN MX 10 {HOST}.",
+        *(f"{name}. 60 IN A {LOOPBACK}" for name in (HOST, exim.HOST, *dovecot.HOSTS.values())),
+        f"_submission._tcp.{dovecot.DOMAIN}. 60 IN SRV 0 1 {starttls} {HOST}.",
+        f"_submissions._tcp.{dovecot.DOMAIN}. 60 IN SRV 0 1 {implicit} {HOST}.",
+        f"null.{dovecot.DOMAIN}. 60 IN MX 0 .",
     ]
 
 
@@ -73,6 +74,6 @@ def unbound(data: list[str]) -> Iterator[Unbound]:
     with folder("unbound") as home:
         conf, log = home / "unbound.conf", home / "log"
         lines = "\n".join(f"  local-data: '{record}'" for record in data)
-        conf.write_text(_CONF.format(home=home, address=LOOPBACK, port=port, domain=DOMAIN, data=lines))
+        conf.write_text(_CONF.format(home=home, address=LOOPBACK, port=port, domain=dovecot.DOMAIN, data=lines))
         with running([program("unbound") or "unbound", "-d", "-p", "-c", str(conf)], log, lambda: accepts(port)):
             yield Unbound(LOOPBACK, port, log)
