@@ -20,7 +20,7 @@ from smtpcheck.settings import parse_target
 
 # what is started, and the code that a check must come to by itself; empty: healthy
 EXPECTED = {
-    "healthy": "",
+    "delivered": "",
     "cert-hostname-mismatch": "cert-hostname-mismatch",
     "cert-chain-incomplete": "cert-chain-incomplete",
     "auth-refused": "auth-credentials-refused",

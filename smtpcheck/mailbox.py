@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -84,19 +86,26 @@ class Mailbox:
                 await self._command(imap.id_command(__version__))
         except Broken as error:
             raise CouldNotAsk(Stage.DELIVERY, error.kind, f"IMAP {error.stage}: {error.detail}") from error
+        except ProtocolError as error:
+            raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, f"IMAP: {error}") from error
         except (OSError, tls.TlsError) as error:
             raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, f"IMAP: {error}") from error
 
-    async def folders(self) -> tuple[Folder, ...]:
+    async def folders(self, junk: tuple[str, ...] = ()) -> tuple[Folder, ...]:
         """The selectable folders, INBOX and junk first. Raises CouldNotAsk."""
         special = "SPECIAL-USE" in self._capabilities and "LIST-EXTENDED" in self._capabilities
         answers = await self._command(imap.list_command(special_use=special))
-        found = [imap.parse_list(answer) for answer in answers if answer.status == "LIST"]
-        usable = [folder for folder in found if folder.selectable and place(folder) != "sent"]
-        return tuple(sorted(usable, key=lambda f: _ORDER.index(place(f))))[:MAX_FOLDERS]
+        usable = [f for f in _listed(answers) if f.selectable and place(f, junk) != "sent"]
+        return tuple(sorted(usable, key=lambda f: _ORDER.index(place(f, junk))))[:MAX_FOLDERS]
 
     async def find(self, folder: Folder, token: str, message_id: str, junk: tuple[str, ...]) -> Found | None:
         """The message with that token or Message-ID in a folder, None where it is not there. Raises CouldNotAsk."""
+        try:
+            return await self._find(folder, token, message_id, junk)
+        except ProtocolError as error:
+            raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, f"IMAP: {error}") from error
+
+    async def _find(self, folder: Folder, token: str, message_id: str, junk: tuple[str, ...]) -> Found | None:
         await self._command(imap.examine(folder.raw))
         uids = await self._search(token, message_id)
         if not uids:
@@ -150,7 +159,8 @@ class Mailbox:
         if "AUTH=PLAIN" in self._capabilities:
             initial = sasl.Plain(self._user, self._secret).initial()
             at_once = "SASL-IR" in self._capabilities
-            answers = await self._command(imap.authenticate_plain(initial if at_once else None), initial)
+            command = imap.authenticate_plain(initial if at_once else None)
+            answers = await self._command(command, None if at_once else initial)
         else:
             answers = await self._command(imap.login(sasl.quoted(self._user, self._secret)))
         self._learn(answers)
@@ -179,6 +189,14 @@ class Mailbox:
         self._tag += 1
         tag = b"s%d" % self._tag
         line = imap.tagged_secret(tag, command) if isinstance(command, sasl.Line) else imap.tagged(tag, command)
+        try:
+            async with asyncio.timeout(ANSWER_LIMIT):
+                return await self._answers(tag, line, continued)
+        except TimeoutError as error:
+            raise CouldNotAsk(Stage.DELIVERY, Kind.TIMEOUT, f"IMAP: no answer in {ANSWER_LIMIT:g} s") from error
+
+    async def _answers(self, tag: bytes, line: bytes | sasl.Line, continued: sasl.Line | None) -> list[Response]:
+        leaving = isinstance(line, bytes) and line.endswith(b" LOGOUT")
         await self._send(line)
         answers: list[Response] = []
         while True:
@@ -189,7 +207,11 @@ class Mailbox:
                 continued = None
             elif answer.kind is Shape.CONTINUATION:
                 raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, "IMAP: a question where none belongs")
+            elif answer.status == "BYE" and not leaving:
+                raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, f"IMAP: {imap_text(answer)}")
             elif answer.kind is Shape.TAGGED:
+                if answer.tag != tag:
+                    raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, "IMAP: an answer to another command")
                 if answer.refused:
                     raise CouldNotAsk(Stage.DELIVERY, Kind.REJECTED, f"IMAP: {imap_text(answer)}")
                 return answers
@@ -200,8 +222,7 @@ class Mailbox:
         if self._channel is None:
             raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, "IMAP: not connected")
         try:
-            async with asyncio.timeout(ANSWER_LIMIT):
-                await self._channel.write(raw + b"\r\n")
+            await self._channel.write(raw + b"\r\n")
         except OSError as error:
             raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, f"IMAP: {error}") from error
 
@@ -229,6 +250,13 @@ class Mailbox:
 
     def _note(self, direction: Direction, raw: bytes, *, masked: bool = False) -> None:
         self._events.append(Event(time.perf_counter() - self._origin, direction, Stage.DELIVERY, raw[:512], masked))
+
+
+def _listed(answers: list[Response]) -> Iterator[Folder]:
+    for answer in answers:
+        if answer.status == "LIST":
+            with contextlib.suppress(ProtocolError):  # one folder with a name that can't be said does not hide the rest
+                yield imap.parse_list(answer)
 
 
 def imap_text(answer: Response) -> str:

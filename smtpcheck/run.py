@@ -49,8 +49,8 @@ SIDE_PATIENCE = 5.0
 # A test message; what is larger belongs into no test.
 MAX_MESSAGE = 32 * 1024 * 1024
 # What finds the endpoints, and what elects the primary one.
-_LEADING = {"submission", "mx", "address"}
-_ELECTING = {"port", "greeting", "tls", "chain", "mode", "message"}
+_LEADING = {"submission", "mx", "address", "port"}
+_ELECTING = {"greeting", "tls", "chain", "mode", "message"}
 Watch = Callable[[Result[Any]], None]
 Key = tuple[str, Subject]
 

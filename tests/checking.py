@@ -20,8 +20,9 @@ SHORT = Limits(dns=0.4, connect=1.0, quiet=0.5, greeting=2.5, reply=1.0, tls=1.0
 
 def aim(practice: Practice, **options: Any) -> Target:
     """The target that a user of this practice account would name."""
+    mail = {"wait": 2.0} if practice.mailbox else {}
     login = {} if practice.target.startswith("mx:") else {"secret": "env:SMTPCHECK_PASSWORD"}
-    return parse_target(practice.target, **(practice.options | login | options))
+    return parse_target(practice.target, **(practice.options | login | mail | options))
 
 
 async def checked(practice: Practice, *, limits: Limits = SHORT, **options: Any) -> Report:

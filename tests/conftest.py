@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from smtpcheck.lab.pki import Authority
 from tests.servers import chrony as chronyd
+from tests.servers import dovecot as mailbox
+from tests.servers import exim as other_mail
 from tests.servers import postfix as mail
 from tests.servers import unbound as resolver
+from tests.servers.certificates import Certificates
 from tests.servers.daemon import folder, program
 from tests.servers.issuer import Issuer, issuer_site
 from tests.servers.loopback import guarded
 
-SERVERS = {"postfix", "unbound", "chrony", "faketime"}
+SERVERS = {"postfix", "dovecot", "exim", "unbound", "chrony", "faketime"}
 CERTIFICATES = ("good", "missing-intermediate", "wrong-host", "expired", "not-yet-valid", "self-signed")
 
 
@@ -67,19 +69,43 @@ def postfix_ports() -> mail.Endpoints:
 
 
 @pytest.fixture(scope="session")
-def postfix(authority: Authority, postfix_ports: mail.Endpoints) -> Iterator[mail.Postfix]:
-    """A real Postfix with Dovecot SASL, every service of `tests.servers.postfix.SERVICES`."""
-    _require("postfix", "postfix", root=True)
-    _require("dovecot", "dovecot-core", root=True)
+def certificates(authority: Authority) -> Iterator[Certificates]:
+    """Where the real servers find their certificates."""
     with folder("pki") as home:
-        root = home / "root.pem"
-        root.write_bytes(authority.root_pem)
-        tls: dict[str, tuple[Path, Path]] = {}
-        for kind in CERTIFICATES:
-            (home / kind).mkdir()
-            tls[kind] = authority.issue(kind, mail.HOST).write(home / kind)
-        with mail.postfix(postfix_ports, tls, root) as server:
-            yield server
+        yield Certificates(home, authority)
+
+
+@pytest.fixture(scope="session")
+def dovecot(certificates: Certificates) -> Iterator[mailbox.Dovecot]:
+    """A real Dovecot: IMAP for the mailbox to which `postfix` and `exim` deliver."""
+    _require("postfix", "postfix", root=True)  # its user owns the SASL socket
+    _require("dovecot", "dovecot-core", root=True)
+    for name, package in mailbox.MODULES.items():
+        _require(f"/usr/lib/dovecot/{name}", package)
+    tls = {kind: certificates.issue(kind, host) for kind, host in mailbox.HOSTS.items()}
+    with mailbox.dovecot(tls, certificates.root) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postfix(
+    certificates: Certificates, postfix_ports: mail.Endpoints, dovecot: mailbox.Dovecot
+) -> Iterator[mail.Postfix]:
+    """A real Postfix before Dovecot, every service of `tests.servers.postfix.SERVICES`."""
+    tls = certificates.zoo(CERTIFICATES, mail.HOST)
+    with mail.postfix(postfix_ports, tls, certificates.root, dovecot) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def exim(certificates: Certificates, dovecot: mailbox.Dovecot) -> Iterator[other_mail.Exim]:
+    """A real Exim before Dovecot, every service of `tests.servers.exim.SERVICES`."""
+    _require("exim4", "exim4-daemon-light (removes Postfix; .ci/run puts it beside)", root=True)
+    if not other_mail.owner_exists():
+        pytest.skip(f"needs the user {other_mail.OWNER}: apt-get install exim4-base")
+    tls = certificates.zoo(other_mail.CERTIFICATES, other_mail.HOST)
+    with other_mail.exim(tls, certificates.root, dovecot) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,14 @@ async def test_check_and_acheck_inside_a_running_loop() -> None:
     assert blocking.diagnosis.code == awaited.diagnosis.code == "auth-credentials-refused"
 
 
-_SUBJECT = {"mx": "mx-healthy", "issuer": "cert-chain-incomplete", "mode": "plain-on-implicit-tls-port"}
+_SUBJECT = {
+    "mx": "mx-healthy",
+    "exchanger": "mx-healthy",
+    "message": "delivered",
+    "delivery": "delivered",
+    "issuer": "cert-chain-incomplete",
+    "mode": "plain-on-implicit-tls-port",
+}
 
 
 @pytest.mark.parametrize("name", [probe.name for probe in probes() if probe.name != "family"])
@@ -43,8 +50,8 @@ async def test_every_probe_runs_alone(name: str) -> None:
     async with Lab() as lab:
         practice = await lab.start(_SUBJECT.get(name, "healthy"))
         options = practice.options | ({"recipients": ("you@lab.test",)} if name == "envelope" else {})
-        needed = () if name == "mx" else (practice.password,)
-        results = await smtpcheck.aprobe(name, practice.target, password=next(iter(needed), None), **options)
+        password = None if practice.target.startswith("mx:") else practice.password
+        results = await smtpcheck.aprobe(name, practice.target, password=password, **options)
 
     assert {result.probe for result in results} == {name}
     assert all(result.facts is not None for result in results)

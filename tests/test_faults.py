@@ -11,6 +11,14 @@ from tests.checking import assert_lossless, check_fault, checked
 _TO_LOGIN = "starttls tls certificate auth"
 # fault -> (code, confidence, blocked stages); a code that differs from the fault's name says why
 NAMED = {
+    "accepted-then-spam-folder": ("accepted-then-spam-folder", "certain", ""),
+    "message-refused": ("data-refused", "certain", "delivery"),
+    "message-deferred": ("data-deferred", "certain", "delivery"),
+    "message-data-refused": ("data-refused", "certain", "delivery"),
+    # the final dot was written: it may have been delivered
+    "message-fate-unknown": ("data-fate-unknown", "certain", "delivery"),
+    "recipient-refused": ("rcpt-recipient-refused", "certain", "data delivery"),
+    "sender-refused": ("mail-sender-refused", "certain", "rcpt data delivery"),
     "cert-hostname-mismatch": ("cert-hostname-mismatch", "certain", "auth"),
     "cert-chain-incomplete": ("cert-chain-incomplete", "certain", "auth"),
     "cert-expired": ("cert-expired", "certain", "auth"),
@@ -78,6 +86,16 @@ NAMED = {
     "clock-tz-as-utc": ("clock-tz-as-utc", "certain", ""),
     "clock-explains-cert": ("clock-behind", "certain", "auth"),
     "clock-explains-cert-expired": ("clock-ahead", "certain", "auth"),
+    "auth-scram-refused": ("auth-credentials-refused", "certain", ""),
+    "auth-scram-impostor": ("auth-server-signature", "certain", ""),
+    "auth-scram-unsigned": ("auth-server-signature", "certain", ""),
+    "auth-scram-nonce": ("auth-garbage", "certain", ""),
+    "auth-scram-costly": ("auth-garbage", "certain", ""),
+    "auth-scram-cheap": ("auth-garbage", "certain", ""),
+    "auth-scram-garbage": ("auth-garbage", "certain", ""),
+    "auth-cram-garbage": ("auth-garbage", "certain", ""),
+    # a token is used where it is asked for by name
+    "auth-oauth-only": ("auth-mech-none-common", "certain", ""),
 }
 # the resolver is waited for twice, 2 s each: too slow for the short limits, and the same code path in each
 SLOW_RESOLVER = {
@@ -87,6 +105,9 @@ SLOW_RESOLVER = {
     "dns-empty": "dns-garbage",
 }
 HEALTHY = {
+    "delivered",
+    "mailbox-blind-search",
+    "mailbox-wants-id",
     "healthy",
     "healthy-implicit",
     "healthy-slow-greeting",
@@ -97,6 +118,12 @@ HEALTHY = {
     "cert-wildcard",
     "auth-only-after-starttls",
     "auth-login-only",
+    "auth-scram-sha-256",
+    "auth-scram-sha-1",
+    "auth-cram-md5",
+    "auth-old-form",
+    "auth-prompts-chinese",
+    "auth-prompts-empty",
     "ipv6-preferred-broken",
     "quit-never-answered",
     "dns-truncated-tcp-works",
@@ -113,7 +140,14 @@ HEALTHY = {
     "ntp-wrong-mode",
 }
 # ends without a name, honestly
-UNDECIDED = {"greeting-drip", "cert-chain-incomplete-aia-hangs"}
+UNDECIDED = {
+    "accepted-silently-dropped",
+    "mailbox-refuses-login",
+    "mailbox-hangs",
+    "mailbox-without-search",
+    "greeting-drip",
+    "cert-chain-incomplete-aia-hangs",
+}
 
 
 def test_every_fault_of_the_lab_is_in_one_of_the_tables() -> None:
@@ -156,6 +190,34 @@ async def test_a_hanging_issuer_is_not_waited_for_longer_than_its_limit_and_leav
 
     assert report.diagnosis is not None
     assert {a.code for a in report.diagnosis.alternatives} == {"cert-chain-incomplete", "cert-private-ca"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("accepted-silently-dropped", "not-seen"),
+        ("mailbox-refuses-login", "rejected"),
+        ("mailbox-hangs", "not-seen"),
+        ("mailbox-without-search", "rejected"),
+    ],
+)
+async def test_a_message_that_is_not_seen_is_could_not_tell(fault: str, kind: str) -> None:
+    report = await check_fault(fault)
+
+    assert (report.verdict, report.diagnosis) == (Verdict.INCONCLUSIVE, None)
+    outcome = next(result.outcome for result in report.results if result.probe == "delivery")
+    assert outcome.kind == kind
+    assert Stage.DELIVERY in report.not_tested
+    assert_lossless(report)
+
+
+async def test_a_message_is_sent_once_whatever_becomes_of_it() -> None:
+    async with Lab() as lab:
+        practice = await lab.start("message-fate-unknown")
+        await checked(practice)
+
+        assert practice.smtp is not None
+        assert practice.smtp.ledger.commands["DATA"] == 1
 
 
 async def test_a_dripping_greeting_is_ended_by_the_stage_limit() -> None:

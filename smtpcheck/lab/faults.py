@@ -65,6 +65,12 @@ class Fault:
     mx: str = "10 {host}."
     ntp: str = ""
     offset: float = 0.0
+    send: bool = False
+    """A message is to be sent, and looked for in the account's mailbox."""
+    folder: str = "INBOX"
+    """Where it lands; empty: nowhere."""
+    imap: str = ""
+    """How the IMAP server misbehaves."""
 
 
 _READ: Mapping[str, Any] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 VERBS = frozenset({"EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "VRFY", "QUIT"})
@@ -27,8 +27,16 @@ class Ledger:
     seen: list[list[bytes]] = field(default_factory=list, repr=False)
     """One list a connection: the lines received, without CRLF, secrets included (they are practice accounts')."""
     messages: list[Message] = field(default_factory=list)
+    delivered: list[Callable[[Message], None]] = field(default_factory=list, repr=False)
+    """Who is told of each accepted mail, as a practice mailbox."""
     handshakes: list[str] = field(default_factory=list)
     """The TLS versions of the handshakes that succeeded, as OpenSSL names them."""
+
+    def took(self, message: Message) -> None:
+        """Note an accepted mail, and hand it on."""
+        self.messages.append(message)
+        for tell in self.delivered:
+            tell(message)
 
     def opened(self) -> list[bytes]:
         """Note a connection; the list its lines go to."""

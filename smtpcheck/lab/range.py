@@ -18,6 +18,7 @@ from typing import Any, Protocol, Self, TypeVar
 from smtpcheck.core import Mode
 from smtpcheck.lab.dnsd import NameServer
 from smtpcheck.lab.faults import Fault, Resolver, Server, Where, fault, rows
+from smtpcheck.lab.imapd import ImapServer
 from smtpcheck.lab.issuerd import Issuer
 from smtpcheck.lab.listeners import LOOPBACK, Closed, Dropping
 from smtpcheck.lab.ntpd import TimeServer
@@ -56,6 +57,7 @@ class Practice:
     resolver: NameServer | None
     clock: TimeServer
     issuer: Issuer | None
+    mailbox: ImapServer | None = None
 
 
 class Lab:
@@ -115,6 +117,9 @@ class Lab:
             options["mode"] = row.mode
         if row.target == "mx" and row.server is not Server.NONE:
             options["connect_to"] = (f"{host}:25:{LOOPBACK}:{server.port}",)
+        mailbox = await self._mailbox(row, authority, domain, password, server, resolver)
+        if mailbox:
+            options |= {"send": True, "imap": f"imap.{domain}:{mailbox.port}"}
         return Practice(
             fault=row.name,
             target=f"mx:{domain}" if row.target == "mx" else f"me@{domain}",
@@ -127,7 +132,24 @@ class Lab:
             resolver=resolver if isinstance(resolver, NameServer) else None,
             clock=clock,
             issuer=issuer,
+            mailbox=mailbox,
         )
+
+    async def _mailbox(
+        self, row: Fault, authority: Authority, domain: str, password: str, server: object, resolver: object
+    ) -> ImapServer | None:
+        """The account's mailbox, into which the server's accepted mail is put."""
+        if not row.send:
+            return None
+        host, user = f"imap.{domain}", f"me@{domain}"
+        context = authority.issue("good", host).server_context()
+        mailbox = ImapServer(host=host, context=context, accounts={user: password}, fault=row.imap)
+        await self._started(mailbox)
+        if isinstance(resolver, NameServer):
+            resolver.add(host, "A", LOOPBACK)
+        if isinstance(server, GoodServer | ScriptedServer) and row.folder:
+            server.ledger.delivered.append(lambda message: mailbox.deliver(user, row.folder, message.content))
+        return mailbox
 
     def _label(self, name: str) -> str:
         label, count = name, 1

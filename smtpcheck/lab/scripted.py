@@ -230,7 +230,7 @@ class ScriptedServer:
             content += line[1:] if line.startswith(b".") else line
             if not line or len(content) > _MOST_MESSAGE:
                 raise _Over
-        self.ledger.messages.append(Message(talk.sender, tuple(talk.recipients), bytes(content)))
+        self.ledger.took(Message(talk.sender, tuple(talk.recipients), bytes(content)))
         await self._say(talk, self.script.queued or _QUEUED)
 
 

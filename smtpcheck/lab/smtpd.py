@@ -96,7 +96,7 @@ class GoodServer:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Keep the message."""
         content = envelope.content if isinstance(envelope.content, bytes) else b""
-        self.ledger.messages.append(Message(envelope.mail_from or "", tuple(envelope.rcpt_tos), content))
+        self.ledger.took(Message(envelope.mail_from or "", tuple(envelope.rcpt_tos), content))
         return "250 2.0.0 Ok: queued"
 
     def handle_STARTTLS(self, server: SMTP, session: Session, envelope: Envelope) -> bool:  # noqa: N802

@@ -45,6 +45,7 @@ class Delivery(Probe[DeliveryFacts]):
     intrusive = True
     rules = (
         Rule("delivery-in-junk", Severity.FAIL, Stage.DELIVERY, "RFC 6154 section 2"),
+        Rule("delivery-arrived", Severity.NOTE, Stage.DELIVERY, "RFC 3501 section 5.1"),
         Rule("delivery-elsewhere", Severity.NOTE, Stage.DELIVERY, "RFC 3501 section 5.1"),
         Rule("delivery-slow", Severity.NOTE, Stage.DELIVERY, "RFC 5321 section 4.5.4.1"),
     )
@@ -88,7 +89,7 @@ class Delivery(Probe[DeliveryFacts]):
         rounds = 0
         while True:
             rounds += 1
-            folders = await mailbox.folders()
+            folders = await mailbox.folders(junk)
             for folder in folders:
                 found = await mailbox.find(folder, ctx.message.token, ctx.message.message_id, junk)
                 if found:
@@ -115,5 +116,7 @@ class Delivery(Probe[DeliveryFacts]):
             yield self.found("delivery-in-junk", **seen)
         elif facts.place == "other":
             yield self.found("delivery-elsewhere", **seen)
+        else:
+            yield self.found("delivery-arrived", **seen)
         if facts.seconds > self.slow_seconds:
             yield self.found("delivery-slow", **seen)

@@ -103,6 +103,8 @@ def _own_status(stage: Stage, subject: Subject | None, results: Sequence[Result[
     if stage is Stage.DNS:
         names = [r for r in results if r.probe in ("mx", "submission") or _resolves(r, subject)]
         return _worst(_status_at(stage, result) for result in names)
+    if stage is Stage.DELIVERY:
+        return _worst(_status_at(stage, result, subject) for result in results if result.probe == "delivery")
     mine = route.results_of(subject, results) if subject else {}
     concerned = [mine[name] for name, stages in route.CONCERNS.items() if stage in stages and name in mine]
     return _worst(_status_at(stage, result, subject) for result in concerned)

@@ -135,7 +135,7 @@ def bars(report: Report, words: Words) -> tuple[tuple[str, tuple[Bar, ...]], ...
     )
     talks = report.conversations[:MAX_CONVERSATIONS]
     groups = [("", tuple(sorted(aside, key=lambda bar: bar.start)))]
-    groups += [(str(talk.subject), tuple(_steps(talk, _since(report, talk.started), words))) for talk in talks]
+    groups += [(str(talk.subject), tuple(_steps(report, talk, words))) for talk in talks]
     return tuple(group for group in groups if group[1])
 
 
@@ -144,12 +144,15 @@ def _since(report: Report, at: datetime) -> float:
     return max((at - report.started).total_seconds(), 0.0)
 
 
-def _steps(talk: Conversation, offset: float, words: Words) -> Iterator[Bar]:
+def _steps(report: Report, talk: Conversation, words: Words) -> Iterator[Bar]:
+    offset, subject = _since(report, talk.started), str(talk.subject)
+    # a certificate never stops the walk, so that only its findings say how it was
+    failed = {f.stage for f in report.findings if f.severity is Severity.FAIL and f.subject == subject}
     for step in talk.steps:
         end = step.started + step.elapsed
         ticks = [e.t + offset for e in talk.events if e.stage is step.stage and step.started <= e.t <= end]
         name = title(path.short(step.stage, words.ui))
-        status = _walked(step)
+        status = Status.FAIL if step.stage in failed else _walked(step)
         why = words.ui[f"kind.{step.broke}"] if step.broke else ""
         yield Bar(name, offset + step.started, step.elapsed, status, why, tuple(ticks[:MAX_TICKS]))
 

@@ -194,6 +194,7 @@ class ReplyReader:
             self.rest = line + b"\n" + self.rest
             raise ProtocolError("not an SMTP reply")
         if len(line) > MAX_LINE:
+            self.rest = line + b"\n" + self.rest
             raise ProtocolError(f"a line of more than {MAX_LINE} bytes")
         if len(line) > 510:  # 512 with its CRLF
             self._flaws["long-line"] = None

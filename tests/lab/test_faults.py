@@ -13,6 +13,7 @@ import dns.resolver
 import pytest
 
 from smtpcheck.lab import Background, Lab, background
+from tests.lab import login_symptoms as login
 from tests.lab import mail_symptoms as mail
 from tests.lab import name_symptoms as names
 from tests.lab.clients import secured
@@ -127,6 +128,21 @@ SYMPTOMS: dict[str, Symptom] = {
     "ntp-short": names.short,
     "ntp-dispersion": names.unsure,
     "ntp-wrong-mode": names.wrong_mode,
+    "auth-scram-sha-256": login.scram("SCRAM-SHA-256"),
+    "auth-scram-sha-1": login.scram("SCRAM-SHA-1"),
+    "auth-cram-md5": login.by("CRAM-MD5"),
+    "auth-old-form": login.by("PLAIN"),
+    "auth-prompts-chinese": login.prompts(b"55So5oi35ZCN77ya", b"\xc3\xdc\xc2\xeb\xa3\xba"),
+    "auth-prompts-empty": login.prompts(b"", b""),
+    "auth-scram-refused": login.scram("SCRAM-SHA-256", 535),
+    "auth-scram-impostor": login.impostor,
+    "auth-scram-unsigned": login.unsigned,
+    "auth-scram-nonce": login.scram_challenge("SCRAM-SHA-256", "nonce"),
+    "auth-scram-costly": login.scram_challenge("SCRAM-SHA-256", "must not be >"),
+    "auth-scram-cheap": login.scram_challenge("SCRAM-SHA-1", "must not be <"),
+    "auth-scram-garbage": login.challenge("SCRAM-SHA-256", b"\xff\xfe garbage"),
+    "auth-cram-garbage": login.challenge("CRAM-MD5", b"<1896.697170952@lab.test>"),
+    "auth-oauth-only": login.token,
 }
 
 

@@ -4,12 +4,11 @@ import re
 
 import pytest
 
-from smtpcheck import advice
 from smtpcheck.report import html
 from tests import browser
 from tests.checking import check_fault
-from tests.report import samples
 from tests.report.samples import ALL
+from tests.report.strangers import everywhere
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 # would show in the title, in the console and in the DOM if any of it ran or was fetched
@@ -26,8 +25,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("lang", advice.LANGUAGES)
-@pytest.mark.parametrize("name", ["healthy", "ambiguous", "hostile"])
+@pytest.mark.parametrize(("name", "lang"), [("healthy", "en"), ("ambiguous", "zh-CN"), ("hostile", "en")])
 def test_it_opens_without_a_word_on_the_console(folder, name, lang):
     look = browser.opened(html.render(ALL[name], lang=lang), folder)
     assert look.console == ()
@@ -42,8 +40,7 @@ def test_a_page_that_complains_is_noticed(folder):
     assert any("here" in line for line in browser.opened(shouting, folder).console)
 
 
-@pytest.mark.parametrize("lang", advice.LANGUAGES)
-@pytest.mark.parametrize("width", [360, 768, 1440])
+@pytest.mark.parametrize(("width", "lang"), [(360, "en"), (360, "zh-CN"), (768, "en"), (1440, "en")])
 @pytest.mark.parametrize("name", ["expired", "hostile"])
 def test_nothing_is_wider_than_the_window(folder, name, width, lang):
     look = browser.measured(html.render(ALL[name], lang=lang), folder, width=width, unfolded=True)
@@ -62,10 +59,9 @@ def test_a_page_that_is_too_wide_is_noticed(folder):
 
 
 @pytest.mark.parametrize("width", [360, 1440])
-def test_a_real_report_shows_its_verdict_first_and_folds_the_rest(folder, width):
-    import asyncio
+async def test_a_real_report_shows_its_verdict_first_and_folds_the_rest(folder, width):
 
-    report = asyncio.run(check_fault("cert-chain-incomplete"))
+    report = await check_fault("cert-chain-incomplete")
     page = html.render(report)
     folded = browser.measured(page, folder, width=width)
     top, bottom, height, visibility = folded.seen["verdict"]
@@ -88,7 +84,7 @@ def test_dark_is_dark_and_light_is_light(folder):
 
 def test_strangers_run_nothing(folder):
     """Without the policy too: it is the escaping that holds, the policy is the second wall."""
-    report = samples.everywhere(ALL["hostile"], CANARY)
+    report = everywhere(ALL["hostile"], CANARY)
     page = html.render(report)
     for source in (page, page.replace(browser.CSP, "")):
         look = browser.opened(source, folder)
@@ -112,5 +108,3 @@ def test_a_picture_is_taken(folder):
     taken = browser.photographed(html.render(ALL["healthy"]), folder, width=360, height=500)
     assert taken.startswith(b"\x89PNG")
     assert [int.from_bytes(taken[i : i + 4], "big") for i in (16, 20)] == [360, 500]
-
-
