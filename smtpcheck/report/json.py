@@ -20,6 +20,7 @@ from smtpcheck.report.values import dump, exact_keys, load
 from smtpcheck.wire import ProtocolError
 
 SCHEMA = 1
+SECRETS = ("secret", "imap_secret")
 SIZE_LIMIT = 64 * 2**20
 """Characters of a document; a defence, some hundred times the largest report of a fleet's target."""
 DEPTH_LIMIT = 32
@@ -144,8 +145,9 @@ def _visible(match: re.Match[str]) -> str:
 
 
 def _report(report: core.Report, words: Words, catalog: Catalog, at: str) -> dict[str, Any]:
-    if not _REFERENCE.fullmatch(report.target.secret):
-        raise ValueError(f"{at}.target.secret: not a reference (env:NAME or file:PATH)")
+    for name in SECRETS:
+        if not _REFERENCE.fullmatch(getattr(report.target, name)):
+            raise ValueError(f"{at}.target.{name}: not a reference (env:NAME or file:PATH)")
     keys = [(result.probe, result.subject) for result in report.results]
     if len(set(keys)) < len(keys):
         raise ValueError(f"{at}.results: two results of one probe about one subject")
@@ -260,8 +262,9 @@ def _read_report(document: Any, catalog: Catalog, at: str) -> core.Report:
     parts = _versioned(document, REPORT_KEYS, at)
     hints = get_type_hints(core.Report)
     plain = {key: load(parts[key], hints[key], f"{at}.{key}") for key in _PLAIN}
-    if not _REFERENCE.fullmatch(plain["target"].secret):
-        raise ProtocolError(f"{at}.target.secret: not a reference (env:NAME or file:PATH)")
+    for name in SECRETS:
+        if not _REFERENCE.fullmatch(getattr(plain["target"], name)):
+            raise ProtocolError(f"{at}.target.{name}: not a reference (env:NAME or file:PATH)")
     diagnoses = tuple(_read_diagnosis(*item) for item in _items(parts["diagnoses"], f"{at}.diagnoses"))
     if parts["diagnosis"] != next(iter(parts["diagnoses"]), None):
         raise ProtocolError(f"{at}.diagnosis: not the first of the diagnoses")
