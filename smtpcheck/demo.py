@@ -14,7 +14,7 @@ from smtpcheck.core import Report, Verdict
 from smtpcheck.credentials import Secret
 from smtpcheck.lab import Lab, Practice
 from smtpcheck.probes import classes
-from smtpcheck.report import json, terminal
+from smtpcheck.report import html, json, terminal
 from smtpcheck.run import run
 from smtpcheck.settings import parse_target
 
@@ -46,12 +46,13 @@ async def demonstrate(folder: Path, lang: str, width: int, say: Say) -> int:
             report = await _checked(practice)
             reports.append(report)
             say(terminal.render(report, lang=lang, width=min(width, 100)))
-    path = _write(reports, folder, lang)
+    page = _write(reports, folder, lang)
     surprises = [name for name, report in zip(EXPECTED, reports, strict=True) if not _expected(name, report)]
     say("")
     for name in surprises:
         say(ui["demo-surprise"].replace("{fault}", name))
-    say(ui["demo-end"].replace("{seconds}", f"{time.perf_counter() - began:.1f}").replace("{path}", str(path)))
+    words = {"seconds": f"{time.perf_counter() - began:.1f}", "path": str(page), "json": page.with_suffix(".json").name}
+    say(advice.fill(ui["demo-end"], words, ""))
     return 1 if surprises else 0
 
 
@@ -67,11 +68,14 @@ def _expected(name: str, report: Report) -> bool:
 
 
 def _write(reports: Sequence[Report], folder: Path, lang: str) -> Path:
+    """The page to look at; the JSON report lies beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     text = json.render_many(tuple(reports), words=advice.Words(lang), catalog=json.catalog(classes()))
     path.write_text(text, encoding="utf-8")
-    return path
+    page = path.with_suffix(".html")
+    page.write_text(html.render_many(reports, lang=lang), encoding="utf-8")
+    return page
 
 
 async def practise(faults: Sequence[str], say: Say) -> None:

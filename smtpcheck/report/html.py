@@ -5,6 +5,7 @@ No script, nothing fetched. Everything is written by markup.py, which escapes; t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -28,18 +29,44 @@ def render(report: Report, *, lang: str = "en") -> str:
     return document(style(), body(report, words), title=name, lang=words.lang)
 
 
+def render_many(reports: Sequence[Report], *, lang: str = "en") -> str:
+    """Several reports as one page: a line of verdict for each, to be unfolded."""
+    words = Words(lang)
+    folded = [
+        tag(
+            "details",
+            tag(
+                "summary",
+                picture.icon(path.OF_VERDICT[report.verdict], words.ui[f"verdict.{report.verdict}"]),
+                tag("h2", tag("bdi", safe.visible(report.target.spec, 120))),
+                tag("span", _gist(report, words), class_="aside"),
+            ),
+            body(report, words, "section"),
+            class_="report",
+        )
+        for report in reports
+    ]
+    return document(style(), tag("main", *folded), title="smtpcheck", lang=words.lang)
+
+
+def _gist(report: Report, words: Words) -> str:
+    if report.diagnosis is None:
+        return title(path.headline(report, words.ui))
+    return opening(words.summary(safe.diagnosis(report.diagnosis)))
+
+
 @cache
 def style() -> str:
     """The style sheet of the page."""
     return files("smtpcheck.report").joinpath("page.css").read_text("utf-8")
 
 
-def body(report: Report, words: Words) -> Html:
-    """What one report has to say, from the verdict down."""
+def body(report: Report, words: Words, element: str = "main") -> Html:
+    """What one report has to say, from the verdict down, in a main or, where there are several, a section."""
     told = [_diagnosis(report, one, words, first=i == 0) for i, one in enumerate(report.diagnoses)]
     folded = [tag("h2", title(labels(words.lang)["details"])), *details.parts(report, words)]
     return tag(
-        "main",
+        element,
         _verdict(report, words),
         _way(report, words),
         _open(report, words),
