@@ -15,12 +15,12 @@ from typing import Any
 from smtpcheck import providers
 from smtpcheck.core import Finding, Mode, Result, Scalar, Stage, Subject, Target
 from smtpcheck.diagnosis import replies
+from smtpcheck.probes.auth import AuthFacts
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.probes.clock import ClockFacts
 from smtpcheck.probes.greeting import GreetingFacts
 from smtpcheck.probes.issuer import IssuerFacts
 from smtpcheck.route import ModeFacts
-
 
 # Cisco PIX and ASA, inspection of SMTP: all of the greeting but 2, 0 and blanks becomes asterisks, and the keyword
 # STARTTLS is overwritten in its length.
@@ -175,6 +175,15 @@ def address_literal(case: Case) -> bool | None:
     return case.finding.seen.get("address") is True
 
 
+def no_authorization_code(case: Case) -> bool | None:
+    """At QQ, what was refused has not the form of an authorization code: most likely the account's password."""
+    row = providers.by_host(case.result.subject.name)
+    facts = case.facts("auth")
+    if row is None or row.id != "qq" or not isinstance(facts, AuthFacts) or facts.looks is None:
+        return False
+    return facts.looks.shape == "does-not-fit"
+
+
 def near_a_known_host(case: Case) -> bool | None:
     """The name is a slip of a provider's; any other name may be one too."""
     return True if providers.nearest_host(case.result.subject.name) else None
@@ -269,6 +278,7 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
         *(Cause(code, replied(code)) for code in replies.causes(Stage.AUTH)),
         # words that no row knows: most refusals are about the credentials, which is no proof
         Cause("auth-credentials-refused", unknown),
+        Cause("qq-password-not-authcode", no_authorization_code),
     ),
     "delivery-in-junk": (Cause("accepted-then-spam-folder", always),),
     "auth-no-common": (Cause("auth-mech-none-common", always),),

@@ -328,7 +328,7 @@ class Mask:
     def learn(self, line: Line) -> None:
         """Know what a mechanism made of the secret too: a proof that is sent back can be cracked at leisure."""
         said = line.raw.rpartition(b" ")[2]
-        if len(said) >= _SHORTEST_MADE:
+        if self._forms and len(said) >= _SHORTEST_MADE:
             self._forms.add(said)
             self._compile()
 
