@@ -431,8 +431,7 @@ class Dialogue:
         raw, shown = (line.raw, line.shown) if isinstance(line, sasl.Line) else (line, line)
         if b"\r" in raw or b"\n" in raw:
             raise CouldNotAsk(self.current, Kind.LOCAL, "a line end inside a command")
-        if self.current is not Stage.QUIT:
-            self._nothing_more()
+        self._nothing_more()
         self._note(Direction.OUT, shown, masked=secret)
         await self._send(raw + b"\r\n")
         return await self._reply(limit or self._limits.reply)
@@ -510,9 +509,12 @@ class Dialogue:
     def _nothing_more(self) -> None:
         """RFC 5321 section 4.2: one reply a command. Only what has arrived is seen; 421 may always be said (3.8)."""
         more = self._reader.rest or self._early
-        if more and not more.startswith(b"421"):
-            raw = self._mask(more[:512])
-            self._note(Direction.IN, raw)
+        if not more or more.startswith(b"421"):
+            return
+        raw = self._mask(more[:512])
+        self._note(Direction.IN, raw)
+        self._reader, self._early = smtp.ReplyReader(), b""
+        if self.current is not Stage.QUIT:
             raise Broken(self.current, Kind.INJECTED, "more was said than the one reply", raw)
 
     async def _quit(self, limit: float) -> None:

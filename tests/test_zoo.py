@@ -14,7 +14,7 @@ import pytest
 
 from smtpcheck.advice import Words
 from smtpcheck.conversation import Dialogue
-from smtpcheck.core import Confidence, Diagnosis, Failure, Kind, Mode, Report, Stage, Subject, Verdict
+from smtpcheck.core import Confidence, Diagnosis, Direction, Failure, Kind, Mode, Report, Stage, Subject, Verdict
 from smtpcheck.credentials import Secret
 from smtpcheck.failures import Broken
 from smtpcheck.heard import Limits, Wish
@@ -334,6 +334,19 @@ async def test_a_masked_greeting_alone_leaves_the_doubt() -> None:
     assert [(a.code, a.confidence) for a in seen.diagnosis.alternatives] == [("cisco-smtp-fixup", Confidence.AMBIGUOUS)]
 
 
+@pytest.mark.parametrize("extra", [b"250 2.0.0 Ok", b"nonsense"])
+async def test_what_was_said_too_much_is_not_the_answer_to_quit(extra: bytes) -> None:
+    (seen,) = await checked_all([scripted("", auth=f"235 2.7.0 welcome\r\n{extra.decode()}\r\n")])
+    (conversation,) = seen.report.conversations
+    goodbye = [(event.dir, event.raw) for event in conversation.events if event.stage is Stage.QUIT]
+
+    assert goodbye == [
+        (Direction.IN, extra + b"\r\n"),
+        (Direction.OUT, b"QUIT"),
+        (Direction.IN, b"221 2.0.0 Bye"),
+    ]
+
+
 async def test_helo_is_asked_once_and_only_where_ehlo_is_not_known() -> None:
     async with Lab() as lab:
         for fault, count in {"ehlo-helo-only": 1, "ehlo-name-rejected": 1, "healthy": 0, "ehlo-refused": 0}.items():
@@ -498,6 +511,21 @@ async def test_an_ended_line_is_named_by_stage_and_ending(then: str) -> None:
     for place, seen in zip(NAMES, all_seen, strict=True):
         assert seen.diagnosis.stage is ALL_STAGES[place][0], place
         assert ALL_STAGES[place][0] not in seen.report.diagnoses[0].blocked
+
+
+@pytest.mark.parametrize("then", ENDINGS)
+async def test_a_line_that_ends_under_implicit_tls(then: str) -> None:
+    names = {"tls": "tls-{}", "greeting": "greeting-{}", "ehlo": "ehlo-{}", "auth": "auth-{}"}
+    members = []
+    for place, name in names.items():
+        code = name.format(WORDS[then])
+        # inside TLS there is no other mode left to try, so that nothing more is known than silence
+        code = code if place == "greeting" else NAMED_BETTER.get(code, code)
+        members.append(Member("healthy-implicit", code, ending(ALL_STAGES[place][1], then)))
+    all_seen = await checked_all(members)
+
+    for place, seen in zip(names, all_seen, strict=True):
+        assert seen.diagnosis.stage is ALL_STAGES[place][0], place
 
 
 async def test_connections_that_do_not_come_about() -> None:

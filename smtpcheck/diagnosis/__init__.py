@@ -24,7 +24,7 @@ from smtpcheck.core import (
     Target,
     TargetKind,
 )
-from smtpcheck.diagnosis.causes import CAUSES, Case, Cause, always, symptom
+from smtpcheck.diagnosis.causes import CAUSES, Case, Cause, always, rank, symptom
 from smtpcheck.diagnosis.evidence import evidence
 from smtpcheck.diagnosis.verdict import not_tested
 from smtpcheck.probes import named
@@ -125,9 +125,11 @@ def _name(case: Case) -> Diagnosis:
     possible = [(cause, holds) for cause, holds in answers if holds is not False]
     if not possible:
         return _diagnosis(case, Cause(symptom(case.finding), always), Confidence.CERTAIN)
-    possible.sort(key=lambda pair: pair[1] is not True)
+    likely = {cause.code for cause, holds in possible if holds or cause.likely(case)}
+    possible.sort(key=lambda pair: (pair[0].code not in likely, rank(case, pair[0].code)))
     alternatives = tuple(
-        Alternative(cause.code, Confidence.LIKELY if holds else Confidence.AMBIGUOUS) for cause, holds in possible
+        Alternative(cause.code, Confidence.LIKELY if cause.code in likely else Confidence.AMBIGUOUS)
+        for cause, _ in possible
     )
     return _diagnosis(case, Cause(symptom(case.finding), always), Confidence.AMBIGUOUS, alternatives)
 

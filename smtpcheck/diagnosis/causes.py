@@ -62,6 +62,11 @@ def _nothing(case: Case) -> Mapping[str, Scalar]:
     return {}
 
 
+def never(case: Case) -> bool | None:
+    """No evidence for it."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """A cause, the test for it, its own stage where that is another one, and the values its text needs besides."""
@@ -70,6 +75,8 @@ class Cause:
     holds: Holds
     stage: Stage | None = None
     seen: Callable[[Case], Mapping[str, Scalar]] = field(default=_nothing)
+    likely: Holds = field(default=never)
+    """Offline evidence for it among others that can't be told apart."""
 
 
 # Tests
@@ -122,6 +129,8 @@ def other_mode(found: Mode) -> Holds:
     """The port was found to speak that mode."""
 
     def holds(case: Case) -> bool | None:
+        if _mode(case, found):  # spoken already
+            return False
         facts = case.facts("mode")
         return facts.found is found if isinstance(facts, ModeFacts) else None
 
@@ -194,8 +203,30 @@ def _suggestion(case: Case) -> Mapping[str, Scalar]:
 
 
 def replied(cause: str) -> Holds:
-    """The table of replies names that cause for what the server said."""
-    return lambda case: replies.cause_of(case.finding, case.target) == cause
+    """The table of replies names that cause for what the server said; None where it names it among others."""
+
+    def holds(case: Case) -> bool | None:
+        row = replies.row_of(case.finding, case.target)
+        return None if row and cause in row.among else row is not None and row.cause == cause
+
+    return holds
+
+
+def by_words(stage: Stage, *others: Cause) -> tuple[Cause, ...]:
+    """The causes that replies at that stage may have; `others` where no row knows the words."""
+    known = [Cause(code, replied(code), likely=HINTS.get(code, never)) for code in replies.causes(stage)]
+    return (*known, *(Cause(other.code, unspoken(other.holds), likely=other.likely) for other in others))
+
+
+def unspoken(holds: Holds) -> Holds:
+    """That test, where no row knows the words."""
+    return lambda case: holds(case) if replies.row_of(case.finding, case.target) is None else False
+
+
+def rank(case: Case, code: str) -> int:
+    """The place of a cause among those that say the same."""
+    row = replies.row_of(case.finding, case.target)
+    return row.among.index(code) if row and code in row.among else len(CAUSES)
 
 
 def symptom(finding: Finding) -> str:
@@ -208,6 +239,8 @@ def _clock(case: Case) -> Mapping[str, Scalar]:
     finding = case.finding_of("clock")
     return dict(finding.seen) if finding else {}
 
+
+HINTS: Mapping[str, Holds] = {"qq-password-not-authcode": no_authorization_code}
 
 _AHEAD = Cause("clock-ahead", clock_ahead, Stage.CLOCK, _clock)
 _BEHIND = Cause("clock-behind", clock_behind, Stage.CLOCK, _clock)
@@ -241,7 +274,7 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
         Cause("ehlo-name-rejected", name_refused),
     ),
     "greeting-ehlo-busy": (Cause("ehlo-name-rejected", name_refused),),
-    "greeting-rejected": tuple(Cause(code, replied(code)) for code in replies.causes(Stage.GREETING)),
+    "greeting-rejected": by_words(Stage.GREETING),
     "tls-not-offered": (
         Cause("cisco-smtp-fixup", rewritten),
         Cause("ehlo-helo-only", helo_only, Stage.EHLO),
@@ -275,11 +308,21 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "chain-weak-key": (Cause("cert-weak-key-or-sig", always),),
     "chain-weak-signature": (Cause("cert-weak-key-or-sig", always),),
     "auth-refused": (
-        *(Cause(code, replied(code)) for code in replies.causes(Stage.AUTH)),
         # words that no row knows: most refusals are about the credentials, which is no proof
-        Cause("auth-credentials-refused", unknown),
-        Cause("qq-password-not-authcode", no_authorization_code),
+        *by_words(
+            Stage.AUTH,
+            Cause("auth-credentials-refused", unknown),
+            Cause("qq-password-not-authcode", no_authorization_code),
+        ),
     ),
+    "auth-temporary": by_words(Stage.AUTH),
+    "greeting-busy": by_words(Stage.GREETING),
+    "envelope-sender-refused": by_words(Stage.MAIL),
+    "envelope-sender-deferred": by_words(Stage.MAIL),
+    "envelope-recipient-refused": by_words(Stage.RCPT),
+    "envelope-recipient-deferred": by_words(Stage.RCPT),
+    "message-refused": by_words(Stage.DATA),
+    "message-deferred": by_words(Stage.DATA),
     "delivery-in-junk": (Cause("accepted-then-spam-folder", always),),
     "auth-no-common": (Cause("auth-mech-none-common", always),),
     "clock-ahead": (Cause("clock-ahead", always),),

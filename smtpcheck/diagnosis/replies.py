@@ -1,4 +1,4 @@
-"""What do these words of a server mean? The table of replies, matched on stage, code and text, never on a bare code."""
+"""What do these words of a server mean? The rows in reply/, matched on stage, code and text, never on a bare code."""
 
 from __future__ import annotations
 
@@ -14,32 +14,37 @@ from smtpcheck.core import Finding, Stage, Target
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One row of replies.toml."""
+    """One row."""
 
-    cause: str
     stage: Stage
     codes: tuple[int, ...]
     text: str
     source: str
+    cause: str = ""
+    among: tuple[str, ...] = ()
+    """The causes that say the same, most frequent first; in place of `cause`."""
     enhanced: tuple[str, ...] = ()
     provider: str = ""
 
 
 @cache
 def rows() -> tuple[Row, ...]:
-    """The table, in the order of matching."""
-    content = tomllib.loads(files("smtpcheck.diagnosis").joinpath("replies.toml").read_text("utf-8"))
-    return msgspec.convert(content["reply"], tuple[Row, ...])
+    """All rows, in the order of matching; no row of one file is for a stage of another."""
+    folder = files("smtpcheck.diagnosis").joinpath("reply")
+    texts = [path.read_text("utf-8") for path in sorted(folder.iterdir(), key=str) if path.name.endswith(".toml")]
+    return tuple(row for text in texts for row in msgspec.convert(tomllib.loads(text)["reply"], tuple[Row, ...]))
 
 
 def causes(stage: Stage) -> tuple[str, ...]:
     """The causes that the table knows for a stage."""
-    return tuple(dict.fromkeys(row.cause for row in rows() if row.stage is stage))
+    return tuple(
+        dict.fromkeys(code for row in rows() if row.stage is stage for code in (row.cause, *row.among) if code)
+    )
 
 
-def cause_of(finding: Finding, target: Target) -> str:
-    """The cause that the first matching row names, empty where no row knows these words."""
-    return next((row.cause for row in rows() if _matches(row, finding, target)), "")
+def row_of(finding: Finding, target: Target) -> Row | None:
+    """The first row that matches, None where no row knows these words."""
+    return next((row for row in rows() if _matches(row, finding, target)), None)
 
 
 def _matches(row: Row, finding: Finding, target: Target) -> bool:
