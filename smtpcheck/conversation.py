@@ -247,7 +247,7 @@ class Dialogue:
                 self.heard.plain = True
                 return
             why = "EHLO does not list STARTTLS" if self.helo is None else "HELO was accepted and EHLO was not"
-            raise Broken(Stage.STARTTLS, Kind.NOT_OFFERED, why)
+            raise Broken(Stage.STARTTLS, Kind.NOT_OFFERED, why, self.heard.ehlo.raw if self.heard.ehlo else b"")
         self.heard.starttls = reply = await self._command(b"STARTTLS")
         self._expect(reply, 220)
         if self._reader.rest:

@@ -14,7 +14,7 @@ import pytest
 
 from smtpcheck.advice import Words
 from smtpcheck.conversation import Dialogue
-from smtpcheck.core import Confidence, Diagnosis, Direction, Failure, Kind, Mode, Report, Stage, Subject, Verdict
+from smtpcheck.core import Confidence, Diagnosis, Direction, Failure, Kind, Mode, Report, Stage, Subject, Verdict, Who
 from smtpcheck.credentials import Secret
 from smtpcheck.failures import Broken
 from smtpcheck.heard import Limits, Wish
@@ -326,6 +326,13 @@ async def test_what_is_named_is_what_was_said() -> None:
     speaks = [seen.diagnosis.seen["speaks"] for seen in await checked_all(members)]
 
     assert speaks == ["http", "ssh", "imap", "ftp", "telnet"]
+
+
+async def test_the_marks_of_a_firewall_are_shown() -> None:
+    (seen,) = await checked_all([Member("cisco-smtp-fixup", "cisco-smtp-fixup")])
+
+    assert b"XXXXXXXA" in seen.diagnosis.evidence[0].raw
+    assert seen.diagnosis.evidence[0].who is Who.SERVER
 
 
 async def test_a_masked_greeting_alone_leaves_the_doubt() -> None:

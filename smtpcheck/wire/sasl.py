@@ -20,8 +20,9 @@ from functools import partial
 from typing import NoReturn, Protocol
 from urllib.parse import quote, quote_plus
 
-from smtpcheck.wire import ProtocolError, challenges
+from smtpcheck.wire import ProtocolError, challenges, slips
 from smtpcheck.wire.challenges import OAuthRefusal
+from smtpcheck.wire.slips import Slip
 
 MASK = b"<secret>"
 
@@ -283,24 +284,19 @@ class Looks:
     shape: str = "unknown"
     """fits, does-not-fit, or unknown where no shape is known."""
     flags: tuple[str, ...] = ()
-    """What no secret should have: empty, placeholder, padded, line-break, full-width, invisible."""
+    """What no secret should have: the signs of `slips.SIGNS`."""
 
 
 def look(secret: Revealing, shape: str = "") -> Looks:
     """Judge a secret offline by the regular expression of its provider and by the slips of copying it."""
     text = secret.reveal()
-    bare = text.strip()
-    signs = {
-        "empty": not bare,
-        # what programs write where a variable was never set
-        "placeholder": bare.lower() in ("none", "null", "undefined", "nil"),
-        "padded": bool(bare) and bare != text,
-        "line-break": any(char in bare for char in "\r\n"),
-        "full-width": any("\uff01" <= char <= "\uff5e" or char == "\u3000" for char in text),
-        "invisible": any(unicodedata.category(char) == "Cf" for char in text),
-    }
     fits = "unknown" if not shape else "fits" if re.fullmatch(shape, text) else "does-not-fit"
-    return Looks(shape=fits, flags=tuple(name for name, seen in signs.items() if seen))
+    return Looks(shape=fits, flags=tuple(slip.sign for slip in slips.slips(text)))
+
+
+def slips_of(secret: Revealing) -> tuple[Slip, ...]:
+    """What went wrong while the secret was copied, by signs and places, without anything of it."""
+    return slips.slips(secret.reveal())
 
 
 def quoted(user: str, secret: Revealing) -> Line:

@@ -16,6 +16,7 @@ from smtpcheck.lab import Background, Lab, background
 from tests.lab import login_symptoms as login
 from tests.lab import mail_symptoms as mail
 from tests.lab import name_symptoms as names
+from tests.lab import zoo_symptoms as zoo
 from tests.lab.clients import secured
 from tests.lab.mail_symptoms import Symptom
 
@@ -128,6 +129,30 @@ SYMPTOMS: dict[str, Symptom] = {
     "ntp-short": names.short,
     "ntp-dispersion": names.unsure,
     "ntp-wrong-mode": names.wrong_mode,
+    "banner-ftp": mail.greeted(b"220 (vsFTPd 3.0.3)\r\n"),
+    "greeting-binary": mail.greeted(b"\x01\x90\xff\xc3\x28\x00"),
+    "greeting-too-long": zoo.too_long,
+    "greeting-extra-reply": mail.greeted(b"220 smtp.greeting-extra-reply.lab.test ESMTP practice\r\n220 "),
+    "ehlo-extra-reply": zoo.heard(
+        b"250-smtp.ehlo-extra-reply.lab.test\r\n250-STARTTLS\r\n250 8BITMIME\r\n250 2.0.0 Ok\r\n"
+    ),
+    "ehlo-endless": zoo.heard(b"250-X-KEYWORD-WITHOUT-END", least=1 << 20),
+    "ehlo-unfinished": zoo.unfinished,
+    "ehlo-helo-only": zoo.helo_only,
+    "ehlo-name-rejected": zoo.heard(b"504 5.5.2 <localhost>: Helo command rejected: need fully-qualified hostname\r\n"),
+    "ehlo-refused-after-tls": zoo.refused_after_tls,
+    "cisco-smtp-fixup": zoo.masked,
+    "cisco-smtp-fixup-helo": zoo.helo_only,
+    "banner-masked": zoo.masked,
+    "tls-tickets-endless": zoo.wordless,
+    "tls-plain-after": zoo.plain_after,
+    "reply-bare-lf": mail.greeted(b"220 smtp.reply-bare-lf.lab.test ESMTP practice\n"),
+    "reply-split": zoo.slowly_in_order,
+    "reply-long-line": mail.in_order,
+    "reply-mixed-codes": zoo.heard(b"250-smtp.reply-mixed-codes.lab.test\r\n220-STARTTLS\r\n250 AUTH PLAIN\r\n"),
+    "greeting-gb18030": mail.greeted(b"220 smtp.greeting-gb18030.lab.test " + "欢迎使用邮件系统".encode("gb18030")),
+    "auth-refused-gb18030": mail.login(535, "用户名或密码错误".encode("gb18030")),
+    "auth-refused-utf8": mail.login(535, "用户名或密码错误".encode()),
     "auth-scram-sha-256": login.scram("SCRAM-SHA-256"),
     "auth-scram-sha-1": login.scram("SCRAM-SHA-1"),
     "auth-cram-md5": login.by("CRAM-MD5"),
