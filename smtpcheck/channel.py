@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from smtpcheck.core import Kind, Stage
-from smtpcheck.failures import Broken
+from smtpcheck.core import Kind
 from smtpcheck.net import CHUNK, Stream
-from smtpcheck.wire import tls
+from smtpcheck.wire import ProtocolError, tls
+
+# Reads in a row that bring records and no text: two session tickets are usual, a flood of them is not.
+MAX_WORDLESS = 64
 
 
 class Channel:
@@ -16,19 +18,18 @@ class Channel:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._engine: tls.Engine | None = None
-        self._early = b""
+        self.early = b""
+        """Text that came together with the end of the handshake."""
 
     async def upgrade(self, name: str, limit: float) -> tls.TlsSession:
-        """Complete a handshake, unverified. Raises Broken at stage tls, OSError."""
+        """Complete a handshake, unverified. Raises TlsError (TIMEOUT when the limit runs out), OSError."""
         engine = tls.Engine(name)
         try:
             async with asyncio.timeout(limit):
                 await self._shake_hands(engine)
-            self._early = engine.decrypt(b"")
         except TimeoutError as error:
-            raise Broken(Stage.TLS, Kind.TIMEOUT, f"no answer in {limit:g} s") from error
-        except tls.TlsError as error:
-            raise Broken(Stage.TLS, error.kind, error.detail, error.raw) from error
+            raise tls.TlsError(Kind.TIMEOUT, f"no answer in {limit:g} s") from error
+        self.early = engine.decrypt(b"")
         self._engine = engine
         return engine.session
 
@@ -43,20 +44,21 @@ class Channel:
                 await self._stream.write(answer)
 
     async def read(self) -> bytes:
-        """Some bytes of the application; empty at the end. Raises tls.TlsError, OSError."""
-        if self._early:
-            early, self._early = self._early, b""
+        """Some text; empty at the end. Raises TlsError, OSError, and ProtocolError for records without end or text."""
+        if self.early:
+            early, self.early = self.early, b""
             return early
-        while data := await self._stream.read():
-            if self._engine is None:
+        for _ in range(MAX_WORDLESS):
+            data = await self._stream.read()
+            if self._engine is None or not data:
                 return data
             plain = self._engine.decrypt(data)
             if plain or self._engine.closed:
                 return plain
-        return b""
+        raise ProtocolError("TLS records without end and without a word")
 
     async def write(self, data: bytes) -> None:
-        """All of `data`, in pieces. Raises OSError."""
+        """All of `data`, in pieces. Raises TlsError, OSError."""
         for start in range(0, len(data), CHUNK):
             piece = data[start : start + CHUNK]
             await self._stream.write(self._engine.encrypt(piece) if self._engine else piece)

@@ -15,6 +15,7 @@ from smtpcheck.heard import Limits, Wish
 from smtpcheck.mailbox import Mailbox
 from smtpcheck.net import Door
 from smtpcheck.sending.compose import Composed
+from smtpcheck.wire.slips import Slip
 from smtpcheck.wire.x509 import Roots
 
 MAX_EXPERIMENTS = 3
@@ -33,6 +34,7 @@ class Context:
         limits: Limits,
         message: Composed | None = None,
         mail_secret: Secret | None = None,
+        secret_slips: tuple[Slip, ...] = (),
     ) -> None:
         self.target = target
         self.door = door
@@ -42,6 +44,8 @@ class Context:
         """What is to be sent, None: nothing."""
         self.mail_secret = mail_secret
         """The mailbox's password, None: it can't be looked into."""
+        self.secret_slips = secret_slips
+        """What went wrong while the login's secret was copied, with nothing of it."""
         self.mailboxes: list[Mailbox] = []
         self.results: Sequence[Result[Any]] = ()
         """What is known so far; grows while the run lasts."""

@@ -12,19 +12,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from smtpcheck import core, providers
+from smtpcheck.channel import Channel
 from smtpcheck.core import Direction, Event, Kind, Mode, Stage, Step, Subject
 from smtpcheck.credentials import gate
 from smtpcheck.failures import Broken, CouldNotAsk, broken
 from smtpcheck.heard import Answered, Heard, Limits, Wish
-from smtpcheck.net import CHUNK, Door, Stream
+from smtpcheck.net import Door
 from smtpcheck.wire import ProtocolError, message, sasl, smtp, tls, x509
 from smtpcheck.wire.smtp import Reply
 
 # More than any healthy login needs; a server that asks on and on is cut off.
 MAX_CHALLENGES = 8
 QUIT_LIMIT = 1.0
-# A defence against session tickets without end; servers send two or four.
-MAX_WORDLESS = 64
 # RFC 5321 section 3.2: a server that does not know EHLO is asked HELO
 _NO_EHLO = (500, 502, 504)
 # Up to the login another positive code than the one that belongs there is no refusal: it is out of step.
@@ -56,9 +55,7 @@ class Dialogue:
         self._steps: list[Step] = []
         self._events: list[Event] = []
         self._reader = smtp.ReplyReader()
-        self._stream: Stream | None = None
-        self._engine: tls.Engine | None = None
-        self._early = b""
+        self._channel: Channel | None = None
         self._slot = False
         self._usable = False
         self._quiet = asyncio.Event()
@@ -113,7 +110,7 @@ class Dialogue:
     @property
     def closed(self) -> bool:
         """Said goodbye, or never connected."""
-        return self._stream is None and not self._slot
+        return self._channel is None and not self._slot
 
     @property
     def told_all(self) -> bool:
@@ -127,11 +124,11 @@ class Dialogue:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        if self._stream and self._usable:
+        if self._channel and self._usable:
             await self._quit(limit)
-        if self._stream:
-            self._stream.close()
-            self._stream = None
+        if self._channel:
+            self._channel.close()
+            self._channel = None
         if self._slot:
             self._slot = False
             self._door.slot(self.subject.name).release()
@@ -184,8 +181,9 @@ class Dialogue:
         self.started, self._origin = datetime.now(UTC), time.perf_counter()
 
     async def _connect(self) -> None:
-        self._stream = await self._door.connect(
-            self.subject.name, self.subject.address, self.subject.port, self._limits.connect
+        subject = self.subject
+        self._channel = Channel(
+            await self._door.connect(subject.name, subject.address, subject.port, self._limits.connect)
         )
         self._note(Direction.NOTE, f"connected to {self.subject}".encode())
 
@@ -257,31 +255,19 @@ class Dialogue:
     async def _tls(self) -> None:
         if self.heard.plain:
             return
-        assert self._stream is not None
+        assert self._channel is not None
         self._usable = False
-        engine = tls.Engine(self.subject.name)
         try:
-            async with asyncio.timeout(self._limits.tls):
-                await self._shake_hands(engine)
-            self._early = engine.decrypt(b"")
-        except TimeoutError as error:
-            raise Broken(Stage.TLS, Kind.TIMEOUT, f"no answer in {self._limits.tls:g} s") from error
+            session = await self._channel.upgrade(self.subject.name, self._limits.tls)
         except tls.TlsError as error:
-            raise Broken(Stage.TLS, error.kind, error.detail, self._mask(error.raw)) from error
-        self._engine, self._usable = engine, self.subject.mode is not Mode.IMPLICIT
-        self.heard.session = session = engine.session
+            raise self._tls_broken(error) from error
+        self._usable = self.subject.mode is not Mode.IMPLICIT
+        self.heard.session = session
         self._note(Direction.NOTE, f"TLS: {session.version}, {session.cipher}".encode())
 
-    async def _shake_hands(self, engine: tls.Engine) -> None:
-        assert self._stream is not None
-        await self._stream.write(engine.handshake())
-        while not engine.done:
-            data = await self._stream.read()
-            if not data:
-                raise engine.handshake_eof()
-            answer = engine.handshake(data)
-            if answer:
-                await self._stream.write(answer)
+    def _tls_broken(self, error: tls.TlsError) -> Broken:
+        self._usable = False
+        return Broken(self.current, error.kind, error.detail, self._mask(error.raw))
 
     async def _certificate(self) -> None:
         if self.heard.session is None:
@@ -395,7 +381,7 @@ class Dialogue:
             self.heard.rcpt += (Answered(recipient, reply),)
             if self.heard.told_to_go:
                 break
-        accepted = [answer for answer in self.heard.rcpt if answer.reply.code in (250, 251)]
+        accepted = [answer for answer in self.heard.rcpt if answer.accepted]
         if not self.heard.told_to_go and (self._wish.message is None or not accepted):
             await self._command(b"RSET")
         if not accepted and self.heard.rcpt:
@@ -407,12 +393,7 @@ class Dialogue:
         self.heard.data = reply = await self._command(b"DATA")
         self._expect(reply, 354)
         self._note(Direction.OUT, b"(message of %d octets)" % len(self._wish.message))
-        try:
-            async with asyncio.timeout(self._limits.data):
-                await self._write(self._wish.message)
-        except OSError as error:
-            self._usable = False
-            raise broken(Stage.DATA, error) from error
+        await self._send(self._wish.message, self._limits.data)
         self.heard.dotted_at = datetime.now(UTC)
         self.heard.handed = reply = await self._reply(self._limits.data)
         self._expect(reply, 250)
@@ -420,9 +401,9 @@ class Dialogue:
     # Lines
 
     def _name(self) -> bytes:
-        assert self._stream is not None
+        assert self._channel is not None
         try:
-            return (self._wish.ehlo or self._stream.literal).encode("idna" if self._wish.ehlo else "ascii")
+            return (self._wish.ehlo or self._channel.literal).encode("idna" if self._wish.ehlo else "ascii")
         except UnicodeError as error:
             raise CouldNotAsk(Stage.EHLO, Kind.LOCAL, "the name to say in EHLO is no host name") from error
 
@@ -433,22 +414,16 @@ class Dialogue:
             raise CouldNotAsk(self.current, Kind.LOCAL, "a line end inside a command")
         self._nothing_more()
         self._note(Direction.OUT, shown, masked=secret)
-        await self._send(raw + b"\r\n")
+        await self._send(raw + b"\r\n", self._limits.reply)
         return await self._reply(limit or self._limits.reply)
 
-    async def _send(self, data: bytes) -> None:
+    async def _send(self, data: bytes, limit: float) -> None:
+        assert self._channel is not None
         try:
-            async with asyncio.timeout(self._limits.reply):
-                await self._write(data)
+            async with asyncio.timeout(limit):
+                await self._channel.write(data)
         except tls.TlsError as error:
-            self._usable = False
-            raise Broken(self.current, error.kind, error.detail, self._mask(error.raw)) from error
-
-    async def _write(self, data: bytes) -> None:
-        assert self._stream is not None
-        for start in range(0, len(data), CHUNK):
-            piece = data[start : start + CHUNK]
-            await self._stream.write(self._engine.encrypt(piece) if self._engine else piece)
+            raise self._tls_broken(error) from error
 
     async def _reply(self, limit: float) -> Reply:
         try:
@@ -459,8 +434,7 @@ class Dialogue:
         except ProtocolError as error:
             raise self._unfinished(Kind.GARBAGE, str(error)) from error
         except tls.TlsError as error:
-            self._usable = False
-            raise Broken(self.current, error.kind, error.detail, self._mask(error.raw)) from error
+            raise self._tls_broken(error) from error
         reply = replace(reply, lines=tuple(self._mask(line) for line in reply.lines))
         for index, text in enumerate(reply.lines):
             last = index == len(reply.lines) - 1
@@ -471,7 +445,7 @@ class Dialogue:
     async def _read_reply(self) -> Reply:
         reply = self._reader.feed(b"")
         while reply is None:
-            data = await self._receive()
+            data = await self._channel.read() if self._channel else b""
             if not data:
                 raise self._unfinished(Kind.CLOSED, "the connection was closed instead of a reply")
             reply = self._reader.feed(data)
@@ -486,20 +460,6 @@ class Dialogue:
             kind = Kind.GARBAGE
         return Broken(self.current, kind, detail, partial)
 
-    async def _receive(self) -> bytes:
-        assert self._stream is not None
-        if self._early:
-            early, self._early = self._early, b""
-            return early
-        for _ in range(MAX_WORDLESS):
-            data = await self._stream.read()
-            if self._engine is None or not data:
-                return data
-            plain = self._engine.decrypt(data)
-            if plain or self._engine.closed:
-                return plain
-        raise ProtocolError("TLS records without end and without a word")
-
     def _expect(self, reply: Reply, *codes: int) -> None:
         if reply.code not in codes:
             self._usable = self._usable and not self.heard.told_to_go
@@ -508,12 +468,13 @@ class Dialogue:
 
     def _nothing_more(self) -> None:
         """RFC 5321 section 4.2: one reply a command. Only what has arrived is seen; 421 may always be said (3.8)."""
-        more = self._reader.rest or self._early
+        assert self._channel is not None
+        more = self._reader.rest or self._channel.early
         if not more or more.startswith(b"421"):
             return
         raw = self._mask(more[:512])
         self._note(Direction.IN, raw)
-        self._reader, self._early = smtp.ReplyReader(), b""
+        self._reader, self._channel.early = smtp.ReplyReader(), b""
         if self.current is not Stage.QUIT:
             raise Broken(self.current, Kind.INJECTED, "more was said than the one reply", raw)
 

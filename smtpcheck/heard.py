@@ -76,6 +76,11 @@ class Answered:
     recipient: str
     reply: Reply
 
+    @property
+    def accepted(self) -> bool:
+        """2yz (RFC 5321 section 4.2.1): 250, 251, and 252 from servers that will only try."""
+        return 200 <= self.reply.code < 300
+
 
 @dataclass(slots=True)
 class Heard:

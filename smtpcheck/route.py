@@ -32,8 +32,18 @@ from smtpcheck.wire import dns
 # RFC 8314 section 3.3 prefers implicit TLS; 2525 is a custom of hosts whose networks filter 587 and 25.
 SUBMISSION_PORTS = (465, 587, 2525, 25)
 MAX_ENDPOINTS = 8
+# Whose addresses are looked up; more exchanges than any healthy domain has.
+MAX_HOSTS = 16
+# Under a country's domain these are registries, as a rule (https://publicsuffix.org/list/): who is beside whom there
+# is a stranger. Platforms that sell names below their own are not known here.
+_REGISTRY_LABELS = frozenset(
+    "ac ad art asn biz co com csiro ed edu firm fin gen go gob gouv gov gr gv id in ind inf info int k12 lg lib ltd me "
+    "mil mod mus ne net nhs nic nom or org plc police press priv pro re res sch sci school store tm tv web".split()
+)
 # 994 is NetEase's second port for implicit TLS.
 _IMPLICIT_PORTS = frozenset({465, 994})
+# The probes that an endpoint has to pass before it is preferred to others.
+_DEEP = ("port", "greeting", "tls", "chain")
 CONCERNS = {
     "port": (Stage.CONNECT,),
     "greeting": (Stage.GREETING, Stage.EHLO),
@@ -158,7 +168,7 @@ def endpoints(target: Target, earlier: Sequence[Result[Any]]) -> tuple[Subject, 
     for candidate in candidates(target, earlier):
         resolved = known.get(candidate.host)
         if resolved is None:
-            continue
+            break  # a place is given away only when all better ones are known, so that there are never more
         facts = resolved.facts
         addresses = facts.addresses if isinstance(facts, AddressFacts) else ()
         for address in addresses or ("",):
@@ -193,8 +203,10 @@ def primary(target: Target, results: Sequence[Result[Any]]) -> Subject | None:
     With one port asked its first address that connects; else the first, in order, that spoke verified TLS.
     """
     several = len({(c.host, c.port) for c in candidates(target, results)}) > 1
+    # senders to an MX encrypt without verifying (RFC 7435), so its certificate costs it no mail
+    deep = _DEEP[:-1] if target.kind is TargetKind.MX else _DEEP
     for subject in _in_order(target, results):
-        standing = _standing(subject, results, deep=several)
+        standing = _standing(subject, results, deep if several else _DEEP[:1])
         if standing is not False:
             return subject if standing else None
     return None
@@ -208,13 +220,12 @@ def _in_order(target: Target, results: Sequence[Result[Any]]) -> tuple[Subject, 
     return tuple(dict.fromkeys(ordered))
 
 
-def _standing(subject: Subject, results: Sequence[Result[Any]], *, deep: bool) -> bool | None:
+def _standing(subject: Subject, results: Sequence[Result[Any]], names: tuple[str, ...]) -> bool | None:
     """Fit for the login (True), not fit (False), or not known yet (None)."""
     mine = results_of(subject, results)
-    names = ("port", "greeting", "tls", "chain") if deep else ("port",)
     if any(break_of(mine[name]) for name in names if name in mine):
         return False
-    last = "port" if not deep else "greeting" if subject.mode is Mode.PLAIN else "chain"
+    last = "greeting" if subject.mode is Mode.PLAIN and "greeting" in names else names[-1]
     return None if last not in mine else mine[last].status is not Status.BLOCKED
 
 
@@ -284,18 +295,27 @@ def mailbox(target: Target) -> tuple[str, int] | None:
 
 def same_house(one: str, other: str) -> bool:
     """Two hosts of one provider row, or beside each other under one domain: a secret of one may go to the other."""
+    one, other = one.lower().rstrip("."), other.lower().rstrip(".")
     rows = [providers.by_host(host) for host in (one, other)]
     if rows[0] and rows[1]:
         return rows[0].id == rows[1].id
-    parents = [host.rpartition(".")[0] and host.partition(".")[2].lower() for host in (one, other)]
-    return one.lower() == other.lower() or (parents[0] == parents[1] and "." in parents[0])
+    parents = [host.partition(".")[2] for host in (one, other)]
+    beside = parents[0] == parents[1] and not (literal(one) or literal(other))
+    return one == other or (beside and _somebodys(parents[0]))
+
+
+def _somebodys(domain: str) -> bool:
+    """Registered by one party, as example.com or example.co.uk, and not a registry such as com or co.uk."""
+    *labels, second, top = ["", *domain.split(".")]
+    return bool(second) and (bool(any(labels)) or not (len(top) == 2 and second in _REGISTRY_LABELS))
 
 
 def asked(target: Target) -> tuple[Stage, ...]:
     """The stages whose health the verdict is about, in no particular order of walking."""
     until = target.until or _default_until(target)
     path = PATHS[Mode.PLAIN if target.mode is Mode.PLAIN else Mode.STARTTLS]
-    return path[: path.index(until) + 1] if until in path else (until,)
+    stages = path[: path.index(until) + 1] if until in path else (until,)
+    return tuple(s for s in stages if s is not Stage.AUTH or target.kind is not TargetKind.MX)
 
 
 def _default_until(target: Target) -> Stage:

@@ -89,6 +89,7 @@ async def run(
         limits=limits,
         message=message,
         mail_secret=mail_secret or _mail_secret(target, secret),
+        secret_slips=sasl.slips_of(secret) if secret is not None and target.secret else (),
     )
     chosen = tuple(probes or all_probes())
     schedule = _Schedule(chosen, ctx, sasl.Mask(target.user, secret), watch, stop or asyncio.Event())

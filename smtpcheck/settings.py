@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 
 from smtpcheck.core import PATHS, Mode, Stage, Target, TargetKind
 from smtpcheck.net import Detour, parse_server
-from smtpcheck.route import literal
+from smtpcheck.route import literal, usual_mode
 from smtpcheck.wire import ProtocolError
 from smtpcheck.wire.dns import a_label
 from smtpcheck.wire.message import addressed, unprintable
+from smtpcheck.wire.slips import code_point, slips
 
 # Every DNS name fits; what is longer is pasted text.
 _MAX_SPEC = 320
@@ -22,19 +23,29 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 _SCHEMES = {"smtp": (587, Mode.STARTTLS), "smtps": (465, Mode.IMPLICIT), "submission": (587, Mode.STARTTLS)}
 # RFC 5321 section 4.5.3.1.8 lets 100; a test needs a few.
 MAX_RECIPIENTS = 10
+# What other programs take as a host: PHP's stream wrappers, and addresses copied from a browser.
+_FOREIGN_SCHEMES = ("ssl", "tls", "starttls", "http", "https")
+_URL_IN_HOST = "host-has-scheme-or-port"
+_ODD_IN_HOST = "host-whitespace-or-punct"
 CONSENTS = ("plaintext-auth", "unverified-auth")
 UNTIL = tuple(stage for stage in PATHS[Mode.STARTTLS])
 
 
 class UsageError(Exception):
-    """What was asked for makes no sense; args: a sentence that never echoes a secret."""
+    """What was asked for makes no sense; args: a sentence that never echoes a secret. `code`: the cause, if it has one."""
+
+    def __init__(self, said: str, code: str = "") -> None:
+        super().__init__(said)
+        self.code = code
 
 
 def parse_target(spec: str, **options: Any) -> Target:
     """The target that `spec` names, with `Target`'s own fields as options. Raises UsageError."""
     text = spec.strip()
     if not text or len(text) > _MAX_SPEC:
-        raise UsageError("name a target: me@example.com, smtp.example.com, host:587, smtps://host or mx:example.com")
+        code = "" if text else "host-empty-or-placeholder"
+        examples = "me@example.com, smtp.example.com, host:587, smtps://host or mx:example.com"
+        raise UsageError(f"name a target: {examples}", code)
     known = [field.name for field in fields(Target)]
     unknown = sorted(set(options) - set(known))
     if unknown:
@@ -73,12 +84,31 @@ def _from_url(text: str, scheme: str, rest: str) -> Target:
     if scheme not in _SCHEMES:
         # what stands before :// may be a login as well
         shown = f"{scheme[:20]}:// " if scheme.isascii() and scheme.isalnum() else "what stands before :// "
-        raise UsageError(f"{shown}is no mail scheme; use smtp:// (STARTTLS) or smtps:// (implicit TLS)")
+        meant = _url_meant(scheme, rest)
+        instead = f"; {meant} is probably meant" if meant else ""
+        raise UsageError(
+            f"{shown}is no mail scheme; use smtp:// (STARTTLS) or smtps:// (implicit TLS){instead}", _URL_IN_HOST
+        )
     if "@" in rest:
         raise UsageError("leave the login out of the URL: --user names it, the password comes from SMTPCHECK_PASSWORD")
     port, mode = _SCHEMES[scheme]
     host, given = _host_port(rest.rstrip("/"))
     return Target(spec=text, kind=TargetKind.HOST, name=host, port=given or port, mode=mode)
+
+
+def _url_meant(scheme: str, rest: str) -> str:
+    """What PHP writes as ssl:// or tls://, and browsers as http://, as this program takes it; empty: nobody can tell."""
+    if "@" in rest or scheme not in _FOREIGN_SCHEMES:
+        return ""
+    try:
+        host, port = _host_port(rest.rstrip("/"))
+    except UsageError:
+        return ""
+    shown = f"[{host}]" if ":" in host else host
+    if scheme in ("http", "https"):
+        return shown
+    implicit = usual_mode(port) is Mode.IMPLICIT if port else scheme == "ssl"
+    return f"{'smtps' if implicit else 'smtp'}://{shown}{f':{port}' if port else ''}"
 
 
 def _account(text: str) -> Target:
@@ -87,7 +117,9 @@ def _account(text: str) -> Target:
         raise UsageError("name the account alone, as me@example.com: a password never belongs in an argument")
     for place, char in enumerate(local, 1):
         if not char.isprintable() or char in " <>,;":
-            raise UsageError(f"the part before @ of an address can't hold {char!r}, as this one does at {place}")
+            raise UsageError(
+                f"the part before @ of an address can't hold {_shown(char)}, as this one does at character {place}"
+            )
     name = _name(domain)
     # RFC 6531 section 3.4: without SMTPUTF8 the envelope takes A-labels only; the login is what the user typed
     return Target(
@@ -102,12 +134,34 @@ def _host_port(text: str) -> tuple[str, int | None]:
     if bracketed and literal(bracketed[1]):
         return literal(bracketed[1]), _port(bracketed[2]) if bracketed[2] else None
     host, colon, port = text.partition(":")
-    return _name(host), _port(port) if colon else None
+    if not colon:
+        _full_width_colon(host)
+        return _name(host), None
+    name = _name(host)
+    if _is_port(port.strip()) and port != port.strip():
+        odd, place = next((c, place) for place, c in enumerate(text, 1) if place > len(host) and c.isspace())
+        raise UsageError(
+            f"{_shown(odd)} at character {place} stands beside the port; {name}:{port.strip()} is meant", _URL_IN_HOST
+        )
+    return name, _port(port)
+
+
+def _full_width_colon(text: str) -> None:
+    host, colon, port = text.partition("\uff1a")
+    if colon and _is_port(port):
+        place = len(host) + 1
+        raise UsageError(
+            f"{_shown(colon)} at character {place} is no colon; {_name(host)}:{port} is meant", _ODD_IN_HOST
+        )
+
+
+def _is_port(text: str) -> bool:
+    return re.fullmatch("[0-9]{1,5}", text) is not None and 0 < int(text) < 65536
 
 
 def _port(text: str) -> int:
     # never echoed: `name:password` would land here
-    if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 65536:
+    if not _is_port(text):
         raise UsageError("what follows the colon is no port: 1 to 65535")
     return int(text)
 
@@ -116,10 +170,7 @@ def _name(text: str) -> str:
     """A domain name with internationalized labels as A-labels (RFC 5891), or an IP literal."""
     if literal(text):
         return literal(text)
-    odd = next((c for c in text if not _in_names(c)), "")
-    if odd:
-        # only up to there: what follows may be a password
-        raise UsageError(f"no host name goes on after {text.partition(odd)[0][:80]!r} with {odd!r}")
+    _only_names(text)
     try:
         name = a_label(text.removesuffix(".").lower())
     except ProtocolError as error:
@@ -130,6 +181,36 @@ def _name(text: str) -> str:
     if top.isdigit():  # RFC 1123 section 2.1: the last label is never all digits
         raise UsageError(f"{text[:80]!r} is neither an IP address nor a host name")
     return name
+
+
+def _only_names(text: str) -> None:
+    """Names the first character that no host name holds, with its place; what follows it may be a password."""
+    if any(slip.sign == "unexpanded" for slip in slips(text)):
+        raise UsageError("the host is a variable that was never filled in", "host-empty-or-placeholder")
+    # of 例子。cn RFC 3490 section 3.1 takes the dot; in a name of ASCII letters it is a slip of the input method
+    slip = not text.isascii() and _plain(text).isascii()
+    place = next((p for p, c in enumerate(text, 1) if (slip and not c.isascii()) or not _in_names(c)), 0)
+    if not place:
+        return
+    odd, meant = text[place - 1], _meant(text)
+    where = f"a host name can't hold {_shown(odd)}, as this one does at character {place}"
+    rest = f"; {meant} is probably meant" if meant else f", after {text[: place - 1][:80]!r}" if place > 1 else ""
+    raise UsageError(where + rest, _ODD_IN_HOST)
+
+
+def _meant(text: str) -> str:
+    """The name without what cannot be in it, empty where that would be guessing."""
+    bare = "".join(c for c in _plain(text) if unicodedata.category(c) != "Cf").strip(" \t\r\n,;.、'\"<>")
+    return bare.lower() if "." in bare and all(map(_LABEL.fullmatch, bare.split("."))) else ""
+
+
+def _plain(text: str) -> str:
+    """In half width, with the dots of RFC 3490 section 3.1 as full stops."""
+    return unicodedata.normalize("NFKC", text).replace("\u3002", ".")
+
+
+def _shown(char: str) -> str:
+    return repr(char) if char.isascii() and char.isprintable() else f"{char!r} ({code_point(char)})"
 
 
 def _in_names(char: str) -> bool:
@@ -175,16 +256,30 @@ def _stages_checked(target: Target) -> Target:
 
 
 def _envelope_checked(target: Target) -> Target:
+    if isinstance(target.recipients, str):
+        raise UsageError("recipients is a list of addresses, and not one string", "rcpt-list-as-string")
     if len(target.recipients) > MAX_RECIPIENTS:
         raise UsageError(f"at most {MAX_RECIPIENTS} recipients: this is a test, not a mailing")
     for option, address in (("--from", target.sender), *(("--to", recipient) for recipient in target.recipients)):
-        if any(c in "<> ,;" or not c.isprintable() for c in address) or len(address) > _MAX_SPEC:
-            raise UsageError(f"{option} takes an address alone, as me@example.com")
+        _alone(option, address)
         try:
             addressed(address, smtputf8=True)
         except ProtocolError as error:
             raise UsageError(f"{option}: {error}") from None
     return target
+
+
+def _alone(option: str, address: str) -> None:
+    place = next((p for p, c in enumerate(address, 1) if c in "<> ,;，；、" or not c.isprintable()), 0)
+    if not place and len(address) <= _MAX_SPEC:
+        return
+    joined = place and address[place - 1] in ",;，；、 " and address.count("@") > 1
+    said = f"{option} takes an address alone, as me@example.com"
+    if place:
+        said += f", and not {_shown(address[place - 1])}, which this one holds at character {place}"
+    if joined:
+        said += "; name each recipient by an option of its own" if option == "--to" else ""
+    raise UsageError(said, "rcpt-list-as-string" if joined else "rcpt-malformed" if option == "--to" else "")
 
 
 def _ehlo(name: str) -> str:

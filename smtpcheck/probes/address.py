@@ -44,7 +44,9 @@ class Address(Probe[AddressFacts]):
         """Every host on the way."""
         if target.kind is TargetKind.HOST:
             return (Subject(target.name),)
-        return [Subject(host) for host in dict.fromkeys(c.host for c in route.candidates(target, earlier))][:16]
+        return [Subject(host) for host in dict.fromkeys(c.host for c in route.candidates(target, earlier))][
+            : route.MAX_HOSTS
+        ]
 
     async def observe(self, subject: Subject, ctx: Context) -> AddressFacts:
         """One round trip."""

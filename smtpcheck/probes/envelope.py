@@ -73,7 +73,7 @@ class Envelope(Probe[EnvelopeFacts]):
         if facts.stage is Stage.MAIL and facts.broke:
             yield self._about("sender", facts.sender, facts.mail, facts)
             return
-        refused = [answer for answer in facts.rcpt if not answer.reply.positive]
+        refused = [answer for answer in facts.rcpt if not answer.accepted]
         for answer in refused:
             yield self._about(
                 "recipient", answer.recipient, answer.reply, facts, accepted=len(facts.rcpt) - len(refused)

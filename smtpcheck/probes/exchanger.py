@@ -28,6 +28,7 @@ class Exchanger:
     addresses: tuple[str, ...]
     reached: bool
     tried: bool
+    """At least one attempt to connect came to an end that says something about the exchange, and not about us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ class Exchangers(Probe[ExchangerFacts]):
         """The domain, once every exchange was looked up and every port tried."""
         if target.kind is not TargetKind.MX:
             return ()
-        hosts = {candidate.host for candidate in route.candidates(target, earlier)}
+        hosts = set(_hosts(target, earlier))
         looked_up = {result.subject.name for result in earlier if result.probe == "address"}
         tried = {result.subject for result in earlier if result.probe == "port"}
         done = hosts and hosts <= looked_up and set(route.endpoints(target, earlier)) <= tried
@@ -63,7 +64,7 @@ class Exchangers(Probe[ExchangerFacts]):
 
     async def observe(self, subject: Subject, ctx: Context) -> ExchangerFacts:
         """Reads the results of the address and port probes."""
-        hosts = dict.fromkeys(candidate.host for candidate in route.candidates(ctx.target, ctx.results))
+        hosts = _hosts(ctx.target, ctx.results)
         known = {r.subject.name: r.facts for r in ctx.results if r.probe == "address"}
         found = [_exchanger(host, known.get(host), ctx.results) for host in hosts]
         return ExchangerFacts(domain=subject.name, exchangers=tuple(found))
@@ -88,6 +89,11 @@ class Exchangers(Probe[ExchangerFacts]):
             yield self.found("exchanger-dead", exchange=exchanger.name, address=exchanger.addresses[0])
 
 
+def _hosts(target: Target, results: Sequence[Result[Any]]) -> list[str]:
+    """As many exchanges as are looked up."""
+    return list(dict.fromkeys(candidate.host for candidate in route.candidates(target, results)))[: route.MAX_HOSTS]
+
+
 def _exchanger(host: str, facts: Any, results: Sequence[Result[Any]]) -> Exchanger:
     ports = [r for r in results if r.probe == "port" and r.subject.name == host and r.subject.address]
     known = facts if isinstance(facts, AddressFacts) else None
@@ -100,5 +106,5 @@ def _exchanger(host: str, facts: Any, results: Sequence[Result[Any]]) -> Exchang
         alias=next((answer.aliases[-1] for answer in answers if answer.aliases), ""),
         addresses=known.addresses if known else (),
         reached=any(r.status in _OPEN and r.facts is not None and r.facts.broke is None for r in ports),
-        tried=bool(ports),
+        tried=any(r.facts is not None for r in ports),
     )

@@ -69,7 +69,7 @@ class Message(Probe[MessageFacts]):
             token=ctx.message.token,
             message_id=ctx.message.message_id,
             octets=len(ctx.message.message),
-            accepted=tuple(a.recipient for a in heard.rcpt if a.reply.positive),
+            accepted=tuple(a.recipient for a in heard.rcpt if a.accepted),
             data=heard.data,
             reply=heard.handed or heard.data,
             dotted_at=heard.dotted_at,

@@ -40,7 +40,7 @@ class Submission(Probe[SubmissionFacts]):
             ctx.door.ask(f"_submission._tcp.{subject.name}", "SRV"),
         )
         found = tuple(_located(*srv))
-        if found or any(service.host == "." for answer in srv for service in answer.srv):
+        if found or _declined(*srv):
             return SubmissionFacts(
                 domain=subject.name, source="srv", candidates=found, srv=tuple(srv), declined=not found
             )
@@ -77,6 +77,12 @@ def _located(submissions: dns.Answer, submission: dns.Answer) -> Iterator[Candid
             if service.host != "." and service.port:
                 usual = route.usual_mode(service.port)
                 yield Candidate(service.host, service.port, usual if usual is Mode.IMPLICIT else mode)
+
+
+def _declined(submissions: dns.Answer, submission: dns.Answer) -> bool:
+    """No service at all: implicit TLS declared absent says nothing about 587, and a resolver's trouble nothing ever."""
+    known = submissions.broke is None or submissions.absent
+    return known and any(service.host == "." for service in submission.srv)
 
 
 async def _guess(domain: str, ctx: Context) -> tuple[Candidate, ...]:

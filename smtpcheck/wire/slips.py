@@ -1,4 +1,4 @@
-"""What went wrong while a value was copied? Signs and places of what nobody types on purpose, never the value itself."""
+"""What went wrong while a value was copied? Signs and places of what nobody types on purpose, never the value."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 SIGNS = ("empty", "placeholder", "unexpanded", "quoted", "padded", "line-break", "full-width", "invisible")
 # what programs write where a variable was never set
 _UNSET = frozenset({"none", "null", "undefined", "nil"})
-# ${NAME} and {{ NAME }} anywhere; $NAME, $(command), %NAME% and $env:NAME (PowerShell) only as the whole: a password may hold
-# a dollar or a percent sign
+# ${NAME} and {{ NAME }} anywhere; $NAME, $(command), %NAME% and $env:NAME (PowerShell) only as the whole: a password may
+# hold a dollar or a percent sign
 _ANYWHERE = re.compile(r"\$\{[A-Za-z_][^{}]{0,200}\}|\{\{[^{}]{1,200}\}\}")
 _WHOLE = re.compile(r"\$[A-Z_][A-Z0-9_]{2,}|\$\([^()]{1,200}\)|%[A-Za-z_][A-Za-z0-9_]{2,}%|\$env:[A-Za-z_]\w{1,}")
 _QUOTES = frozenset({'""', "''", "``", "“”", "‘’", "「」"})
@@ -56,7 +56,7 @@ def _of_the_whole(text: str) -> Iterator[Slip]:
 
 def _of_the_ends(text: str) -> Iterator[Slip]:
     if text[-1:].isspace():
-        yield Slip("padded", "end", code_point(text.rstrip("\n")[-1] if text.endswith("\r\n") else text[-1]))
+        yield Slip("padded", "end", code_point(text[-1]))
     if text[:1].isspace():
         yield Slip("padded", "start", code_point(text[0]))
 
