@@ -13,6 +13,7 @@ import dns.resolver
 import pytest
 
 from smtpcheck.lab import Background, Lab, background
+from tests.lab import delivery_symptoms as delivery
 from tests.lab import login_symptoms as login
 from tests.lab import mail_symptoms as mail
 from tests.lab import name_symptoms as names
@@ -168,6 +169,7 @@ SYMPTOMS: dict[str, Symptom] = {
     "auth-scram-garbage": login.challenge("SCRAM-SHA-256", b"\xff\xfe garbage"),
     "auth-cram-garbage": login.challenge("CRAM-MD5", b"<1896.697170952@lab.test>"),
     "auth-oauth-only": login.token,
+    **delivery.SYMPTOMS,
 }
 
 
@@ -179,7 +181,7 @@ def test_symptom(lab: Background, name: str) -> None:
 
 
 def test_every_fault_has_a_symptom() -> None:
-    assert list(SYMPTOMS) == list(Lab.faults)
+    assert set(SYMPTOMS) == set(Lab.faults)
 
 
 @pytest.mark.parametrize("name", ["healthy", "healthy-implicit", "healthy-scripted"])
