@@ -20,9 +20,13 @@ from smtpcheck import __version__
 if TYPE_CHECKING:
     from smtpcheck.core import Report, Result, Target
     from smtpcheck.credentials import Secret
+    from smtpcheck.diagnosis.paste import Answer
+    from smtpcheck.snippets import Settings
 
 USAGE, INCONCLUSIVE, BUG, INTERRUPTED = 2, 3, 4, 130
 _EXIT = {"healthy": 0, "broken": 1, "inconclusive": INCONCLUSIVE, "bug": BUG}
+# of several reports: broken before our bug before "could not tell"
+_WORST = (1, BUG, INCONCLUSIVE, 0)
 _LANG = click.option("--lang", type=click.Choice(["en", "zh-CN"]), default=None, help="language of the words")
 
 
@@ -36,6 +40,7 @@ def cli() -> None:
     smtpcheck check smtp.example.com:587      a server, up to its certificate
     smtpcheck check mx:example.com            the exchangers of a domain
     smtpcheck demo                            see it name six faults on this machine
+    smtpcheck explain "535 5.7.8 Error"       what a reply, a traceback or a bounce may mean
     """
 
 
@@ -251,7 +256,10 @@ def _width() -> int:
 def _write(report: Report, where: str, format_: str, lang: str) -> None:
     from smtpcheck.api import render
 
-    text = render(report, format_, lang=lang)
+    _put(render(report, format_, lang=lang), where)
+
+
+def _put(text: str, where: str) -> None:
     if where == "-":
         click.echo(text)
         return
@@ -295,21 +303,135 @@ def lab(faults: tuple[str, ...], listed: bool) -> None:
 
 
 @cli.command()
-@click.argument("code")
-@_LANG
-def explain(code: str, lang: str | None) -> None:
-    """Say what CODE means and what to do about it."""
-    from smtpcheck import advice
-    from smtpcheck.report.terminal import explanation
+@click.argument("target", metavar="REPORT.json|HOST:PORT")
+@click.option("--for", "name", metavar="NAME", help="the library or program; without it: which there are")
+@click.option("--mode", type=click.Choice(["starttls", "implicit"]), help="how TLS starts there, without a report")
+@click.option("--user", help="the login's user")
+@click.option("--from", "sender", metavar="ADDRESS", help="the message's sender")
+@click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="the message's recipient")
+@click.option("--ca-file", metavar="PEM", help="trust these roots in place of the system's")
+def settings(target: str, name: str | None, **options: Any) -> None:
+    """Print the settings that work, as a program or configuration for a mail library.
 
-    chosen = advice.language(lang or "")
-    entry = advice.entry(code, chosen)
-    if entry is None:
+    They follow from a report of `smtpcheck check --json`, or from HOST:PORT; nothing is asked of the network. The
+    password is never in them: they read it from the environment variable SMTP_PASSWORD.
+    """
+    from smtpcheck import snippets
+
+    given = {option: value for option, value in options.items() if value}
+    if name is not None and name not in snippets.names():
         import difflib
 
-        near = difflib.get_close_matches(code, advice.codes(), n=3, cutoff=0.4)
-        _usage(f"no code {code[:60]!r}" + (f"; near: {', '.join(near)}" if near else ""))
-    click.echo(explanation(entry, lang=chosen, width=min(_width(), 100)))
+        near = difflib.get_close_matches(name, snippets.names(), n=1) or snippets.names()
+        _usage(f"no settings for {name[:60]!r}; {'near' if len(near) == 1 else 'known'}: {', '.join(near)}")
+    try:
+        found = _settings(target, given)
+        click.echo(found.rendered(name) if name else snippets.summary(found), nl=False)
+    except snippets.Unusable as error:
+        _usage(str(error))
+
+
+def _settings(spec: str, given: dict[str, Any]) -> Settings:
+    """From a report, with what was given in place of what it says; else from what was given alone."""
+    from smtpcheck import snippets
+    from smtpcheck.api import load
+    from smtpcheck.settings import parse_target
+    from smtpcheck.wire import ProtocolError
+
+    if not spec.endswith(".json") and not Path(spec).is_file():
+        return snippets.stated(parse_target(spec, **given))
+    try:
+        return snippets.observed(load(spec), **given)
+    except OSError as error:
+        _usage(f"{spec}: {error.strerror}")
+    except ProtocolError as error:
+        _usage(f"{spec} is no report: {error}")
+
+
+@cli.command()
+@click.argument("words", nargs=-1)
+@_LANG
+def explain(words: tuple[str, ...], lang: str | None) -> None:
+    """Say what a code of smtpcheck means, or what may be behind a text that you paste, without asking anybody.
+
+    \b
+    smtpcheck explain cert-chain-incomplete
+    smtpcheck explain "535 5.7.8 Error: authentication failed"
+    smtpcheck explain - < bounce.eml          a traceback, a transcript, a bounce
+
+    Exit status: 0 something is named, 2 usage, 3 nothing in the text is known.
+    """
+    from smtpcheck import advice
+    from smtpcheck.report import answer
+    from smtpcheck.report.terminal import explanation
+
+    chosen, width = advice.language(lang or ""), min(_width(), 100)
+    entry = advice.entry(words[0], chosen) if len(words) == 1 else None
+    if entry:
+        click.echo(explanation(entry, lang=chosen, width=width))
+        return
+    found = _answered(words)
+    if not found.named and len(words) == 1 and words[0] != "-" and len(words[0].split()) == 1:
+        _no_code(words[0])
+    click.echo(answer.render(found, lang=chosen, width=width))
+    sys.exit(0 if found.known else INCONCLUSIVE)
+
+
+def _answered(words: tuple[str, ...]) -> Answer:
+    from smtpcheck.diagnosis import paste
+
+    if words in ((), ("-",)):
+        if not words and sys.stdin.isatty():
+            _usage("explain what? A code, a text in quotes, or - for standard input")
+        text = sys.stdin.buffer.read(paste.MAX_INPUT + 1)
+    else:
+        text = os.fsencode(" ".join(words))
+    if not text.strip():
+        _usage("nothing to explain: the text is empty")
+    if len(text) > paste.MAX_INPUT:
+        _usage(f"more than {paste.MAX_INPUT} octets to explain")
+    return paste.answer(text)
+
+
+def _no_code(code: str) -> NoReturn:
+    import difflib
+
+    from smtpcheck import advice
+
+    near = difflib.get_close_matches(code, advice.codes(), n=3, cutoff=0.4)
+    _usage(f"no code {code[:60]!r}" + (f"; near: {', '.join(near)}" if near else ""))
+
+
+@cli.command()
+@click.argument("file", metavar="REPORT.json")
+@_OUTPUT
+def replay(file: str, json_file: str | None, page: str | None, verbose: bool, quiet: bool, lang: str | None) -> None:
+    """Judge and diagnose a saved report again, by the rules of this release and without any network.
+
+    Several reports in one file are told one after the other. Exit status as of `check`: of several reports the worst.
+    """
+    from smtpcheck import advice
+    from smtpcheck.report import html
+    from smtpcheck.report import replay as saved
+    from smtpcheck.wire import ProtocolError
+
+    chosen = advice.language(lang or "")
+    try:
+        reports = saved.replay(sys.stdin.buffer.read(saved.MAX_INPUT + 1)) if file == "-" else saved.read(file)
+    except OSError as error:
+        _usage(f"{file}: {error.strerror}")
+    except ProtocolError as error:
+        _usage(f"{file}: {error}")
+    if json_file:
+        _put(saved.written(reports, chosen), json_file)
+    if page:
+        several = len(reports) > 1
+        _put(html.render_many(reports, lang=chosen) if several else html.render(reports[0], lang=chosen), page)
+    for place, report in enumerate(reports):
+        if place:
+            click.echo("", err=json_file == "-")
+        _say(report, chosen, verbose=verbose, quiet=quiet, err=json_file == "-")
+    sys.exit(next(status for status in _WORST if status in {_EXIT[report.verdict] for report in reports}))
 
 
 def _usage(message: str) -> NoReturn:

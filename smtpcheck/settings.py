@@ -32,7 +32,7 @@ UNTIL = tuple(stage for stage in PATHS[Mode.STARTTLS])
 
 
 class UsageError(Exception):
-    """What was asked for makes no sense; args: a sentence that never echoes a secret. `code`: the cause, if it has one."""
+    """What was asked for makes no sense; args: a sentence that never echoes a secret. `code`: the cause, or empty."""
 
     def __init__(self, said: str, code: str = "") -> None:
         super().__init__(said)
@@ -73,7 +73,7 @@ def _parse(text: str) -> Target:
     if found:
         return _from_url(text, scheme.lower(), rest)
     if text.lower().startswith("mx:"):
-        return Target(spec=text, kind=TargetKind.MX, name=_name(text[3:]))
+        return Target(spec=text, kind=TargetKind.MX, name=_name(text[3:], 3))
     if "@" in text:
         return _account(text)
     host, port = _host_port(text)
@@ -92,12 +92,12 @@ def _from_url(text: str, scheme: str, rest: str) -> Target:
     if "@" in rest:
         raise UsageError("leave the login out of the URL: --user names it, the password comes from SMTPCHECK_PASSWORD")
     port, mode = _SCHEMES[scheme]
-    host, given = _host_port(rest.rstrip("/"))
+    host, given = _host_port(rest.rstrip("/"), len(scheme) + 3)
     return Target(spec=text, kind=TargetKind.HOST, name=host, port=given or port, mode=mode)
 
 
 def _url_meant(scheme: str, rest: str) -> str:
-    """What PHP writes as ssl:// or tls://, and browsers as http://, as this program takes it; empty: nobody can tell."""
+    """What others write as ssl://, tls:// or http://, as this program takes it; empty: nobody can tell."""
     if "@" in rest or scheme not in _FOREIGN_SCHEMES:
         return ""
     try:
@@ -116,18 +116,18 @@ def _account(text: str) -> Target:
     if ":" in local or not local:
         raise UsageError("name the account alone, as me@example.com: a password never belongs in an argument")
     for place, char in enumerate(local, 1):
-        if not char.isprintable() or char in " <>,;":
+        if not char.isprintable() or char in (" <>,;" if local[0] == '"' else " <>,;@"):
             raise UsageError(
                 f"the part before @ of an address can't hold {_shown(char)}, as this one does at character {place}"
             )
-    name = _name(domain)
+    name = _name(domain, len(local) + 1)
     # RFC 6531 section 3.4: without SMTPUTF8 the envelope takes A-labels only; the login is what the user typed
     return Target(
         spec=text, kind=TargetKind.ACCOUNT, name=name, user=f"{local}@{domain.rstrip('.')}", sender=f"{local}@{name}"
     )
 
 
-def _host_port(text: str) -> tuple[str, int | None]:
+def _host_port(text: str, before: int = 0) -> tuple[str, int | None]:
     if literal(text):
         return literal(text), None
     bracketed = re.fullmatch(r"\[([^\]]*)\](?::(\d{1,5}))?", text)
@@ -135,21 +135,21 @@ def _host_port(text: str) -> tuple[str, int | None]:
         return literal(bracketed[1]), _port(bracketed[2]) if bracketed[2] else None
     host, colon, port = text.partition(":")
     if not colon:
-        _full_width_colon(host)
-        return _name(host), None
-    name = _name(host)
+        _full_width_colon(host, before)
+        return _name(host, before), None
+    name = _name(host, before)
     if _is_port(port.strip()) and port != port.strip():
-        odd, place = next((c, place) for place, c in enumerate(text, 1) if place > len(host) and c.isspace())
+        odd, place = next((c, before + p) for p, c in enumerate(text, 1) if p > len(host) and c.isspace())
         raise UsageError(
             f"{_shown(odd)} at character {place} stands beside the port; {name}:{port.strip()} is meant", _URL_IN_HOST
         )
     return name, _port(port)
 
 
-def _full_width_colon(text: str) -> None:
+def _full_width_colon(text: str, before: int) -> None:
     host, colon, port = text.partition("\uff1a")
     if colon and _is_port(port):
-        place = len(host) + 1
+        place = before + len(host) + 1
         raise UsageError(
             f"{_shown(colon)} at character {place} is no colon; {_name(host)}:{port} is meant", _ODD_IN_HOST
         )
@@ -166,11 +166,11 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _name(text: str) -> str:
+def _name(text: str, before: int = 0) -> str:
     """A domain name with internationalized labels as A-labels (RFC 5891), or an IP literal."""
     if literal(text):
         return literal(text)
-    _only_names(text)
+    _only_names(text, before)
     try:
         name = a_label(text.removesuffix(".").lower())
     except ProtocolError as error:
@@ -183,7 +183,7 @@ def _name(text: str) -> str:
     return name
 
 
-def _only_names(text: str) -> None:
+def _only_names(text: str, before: int) -> None:
     """Names the first character that no host name holds, with its place; what follows it may be a password."""
     if any(slip.sign == "unexpanded" for slip in slips(text)):
         raise UsageError("the host is a variable that was never filled in", "host-empty-or-placeholder")
@@ -193,7 +193,7 @@ def _only_names(text: str) -> None:
     if not place:
         return
     odd, meant = text[place - 1], _meant(text)
-    where = f"a host name can't hold {_shown(odd)}, as this one does at character {place}"
+    where = f"a host name can't hold {_shown(odd)}, as this one does at character {before + place}"
     rest = f"; {meant} is probably meant" if meant else f", after {text[: place - 1][:80]!r}" if place > 1 else ""
     raise UsageError(where + rest, _ODD_IN_HOST)
 

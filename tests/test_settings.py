@@ -52,7 +52,7 @@ HOST, ACCOUNT, MX = TargetKind.HOST, TargetKind.ACCOUNT, TargetKind.MX
         ("mx:例子.cn", MX, "xn--fsqu00a.cn", None, Mode.AUTO),
         ("me@qq.com", ACCOUNT, "qq.com", None, Mode.AUTO),
         ("Me+tag@Example.COM", ACCOUNT, "example.com", None, Mode.AUTO),
-        ("a@b@example.com", ACCOUNT, "example.com", None, Mode.AUTO),
+        ('"a@b"@example.com', ACCOUNT, "example.com", None, Mode.AUTO),
         ("我@例子.cn", ACCOUNT, "xn--fsqu00a.cn", None, Mode.AUTO),
     ],
 )  # fmt: skip
@@ -83,6 +83,7 @@ NO_TARGETS = [
     "mx:", "mx:a b", "mx:example.com:25", "mx:me@example.com", "mx:[::1]",
     "@example.com", "me@", "me@a b", "me you@example.com", "<me@example.com>", "me,you@example.com", "a;b@example.com",
     "me\n@example.com", "me\x00@example.com", "me\u202e@example.com", "me@[192.0.2.1]", "me@example.com:587", "me@a..b",
+    "a@b@example.com", "smtp。qq。com", "smtp．qq.com", "ｓｍｔｐ.qq.com", "smtp.qq.com。", "${SMTP_HOST}", "ssl://h.example",
     "user:pass@example.com", "a\udce9@example.com", "a\udce9.example",
 ]  # fmt: skip
 
@@ -131,6 +132,66 @@ def test_a_password_in_a_target_is_refused_and_not_echoed(form: str, secret: str
     assert secret not in told
     assert "密码" not in told
     assert not any(part in told for part in (secret[:6], secret[1:]) if len(part) > 5)
+
+
+@pytest.mark.parametrize(
+    ("spec", "code", "said"),
+    [
+        ("smtp。qq。com", "host-whitespace-or-punct", ["'。' (U+3002)", "character 5;", "smtp.qq.com is"]),
+        ("smtp.qq.com。", "host-whitespace-or-punct", ["U+3002", "character 12;", "smtp.qq.com is"]),
+        ("smtp．qq.com", "host-whitespace-or-punct", ["U+FF0E", "character 5;", "smtp.qq.com is"]),
+        ("ｓmtp.qq.com", "host-whitespace-or-punct", ["U+FF53", "character 1;", "smtp.qq.com is"]),
+        ("smtp.mail.ru,", "host-whitespace-or-punct", ["','", "character 13;", "smtp.mail.ru is"]),
+        ("smtp.qq.com\u200b", "host-whitespace-or-punct", ["'\\u200b' (U+200B)", "character 12;", "smtp.qq.com is"]),
+        ("smtp.qq .com", "host-whitespace-or-punct", ["' '", "character 8, after 'smtp.qq'"]),
+        ("smtp.qq.com：587", "host-whitespace-or-punct", ["U+FF1A", "character 12", "smtp.qq.com:587 is"]),
+        ("mx:qq。com", "host-whitespace-or-punct", ["U+3002", "character 6;", "qq.com is"]),
+        ("me@qq。com", "host-whitespace-or-punct", ["U+3002", "character 6;", "qq.com is"]),
+        ("smtp://smtp.qq.com,", "host-whitespace-or-punct", ["','", "character 19;"]),
+        ("smtp.office365.com: 587", "host-has-scheme-or-port", ["' '", "character 20", "smtp.office365.com:587 is"]),
+        ("ssl://smtp.x.example:465", "host-has-scheme-or-port", ["ssl://", "smtps://smtp.x.example:465 is"]),
+        ("ssl://smtp.x.example:587", "host-has-scheme-or-port", ["ssl://", "smtp://smtp.x.example:587 is"]),
+        ("tls://in-v3.mailjet.com", "host-has-scheme-or-port", ["tls://", "smtp://in-v3.mailjet.com is"]),
+        ("https://smtp.x.example/", "host-has-scheme-or-port", ["https://", " smtp.x.example is"]),
+        ("imap://h.example", "host-has-scheme-or-port", ["imap://"]),
+        ("", "host-empty-or-placeholder", ["name a target"]),
+        ("${SMTP_HOST}", "host-empty-or-placeholder", ["never filled in"]),
+        ("%SMTP_HOST%", "host-empty-or-placeholder", ["never filled in"]),
+    ],
+)
+def test_what_no_target_is_has_a_name_a_place_and_where_it_is_plain_the_right_value(
+    spec: str, code: str, said: list[str]
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target(spec)
+    assert caught.value.code == code
+    for part in said:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("spec", ["a b.example", "smtp.qq.com hunter.2", "smtp.qq.com:x", "imap://h.example"])
+def test_what_was_meant_is_not_guessed(spec: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target(spec)
+    assert "meant" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("recipients", "code", "place"),
+    [
+        (("a@x.example,b@x.example",), "rcpt-list-as-string", 12),
+        (("a@x.example, b@x.example",), "rcpt-list-as-string", 12),
+        (("a@x.example；b@x.example",), "rcpt-list-as-string", 12),
+        (("a@x.example ",), "rcpt-malformed", 12),
+        (("<a@x.example>",), "rcpt-malformed", 1),
+        ("a@x.example,b@x.example", "rcpt-list-as-string", 0),
+    ],
+)
+def test_recipients_that_are_no_list_of_addresses(recipients: object, code: str, place: int) -> None:
+    with pytest.raises(UsageError) as caught:
+        host(sender="a@x.example", recipients=recipients)
+    assert caught.value.code == code
+    assert not place or f"at character {place}" in str(caught.value)
 
 
 @pytest.mark.parametrize("spec", ["smtp://user:pass@host.example", "smtps://user@host.example"])

@@ -105,10 +105,12 @@ def _breaks(
         (result, finding)
         for result in results
         for finding in result.findings
-        if finding.severity is Severity.FAIL and finding.stage in path and finding.stage in until
+        if finding.severity is Severity.FAIL and finding.stage in path and finding.stage in (Stage.CONFIG, *until)
         if not result.subject.address or result.subject == subject
         if result.probe != "mode"
     ]
+    # what worked all the same was no fault of the settings
+    found = found if any(finding.stage is not Stage.CONFIG for _, finding in found) else []
     order = {code: place for place, code in enumerate(_WEIGHT)}
     yield from sorted(found, key=lambda pair: (path.index(pair[1].stage), order.get(pair[1].code, len(order))))
 

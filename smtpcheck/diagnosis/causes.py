@@ -14,8 +14,7 @@ from typing import Any
 
 from smtpcheck import providers
 from smtpcheck.core import Finding, Mode, Result, Scalar, Stage, Subject, Target
-from smtpcheck.diagnosis import replies
-from smtpcheck.probes.auth import AuthFacts
+from smtpcheck.diagnosis import between, login, replies
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.probes.clock import ClockFacts
 from smtpcheck.probes.greeting import GreetingFacts
@@ -31,6 +30,11 @@ _OVERWRITTEN = "XXXXXXXA"
 _NAME_REFUSED = re.compile(
     r"(?i)\b(?:helo|ehlo) command rejected|\b(?:invalid|bad) (?:helo|ehlo)\b|invalid domain name"
     r"|\b(?:helo|ehlo) requires domain|\bMI:NHD\b"
+)
+# RFC 2606 section 3, what templates say, and what programs write for nothing
+_PLACEHOLDER = re.compile(
+    r"(?:.+\.)?example\.(?:com|net|org)|(?:.+\.)?your[-_]?(?:smtp|mail|domain|provider|company|server|host)[^.]*(?:\..+)?"
+    r"|none|null|undefined|changeme|(?:smtp|mail)[-_](?:host|server)"
 )
 
 
@@ -184,15 +188,6 @@ def address_literal(case: Case) -> bool | None:
     return case.finding.seen.get("address") is True
 
 
-def no_authorization_code(case: Case) -> bool | None:
-    """At QQ, what was refused has not the form of an authorization code: most likely the account's password."""
-    row = providers.by_host(case.result.subject.name)
-    facts = case.facts("auth")
-    if row is None or row.id != "qq" or not isinstance(facts, AuthFacts) or facts.looks is None:
-        return False
-    return facts.looks.shape == "does-not-fit"
-
-
 def near_a_known_host(case: Case) -> bool | None:
     """The name is a slip of a provider's; any other name may be one too."""
     return True if providers.nearest_host(case.result.subject.name) else None
@@ -202,12 +197,29 @@ def _suggestion(case: Case) -> Mapping[str, Scalar]:
     return {"suggestion": providers.nearest_host(case.result.subject.name) or ""}
 
 
+def configured(code: str) -> Holds:
+    """The settings themselves show it, before any packet."""
+    return lambda case: any(f.code == code for r in case.results if r.probe == "config" for f in r.findings)
+
+
+def exchanger_asked_to_submit(case: Case) -> bool | None:
+    """An exchanger takes mail on port 25 alone, so that no other port of it needs to answer."""
+    return case.result.subject.port != 25 and configured("config-host-exchanger")(case)
+
+
+def placeholder(case: Case) -> bool | None:
+    """The name was copied from an example (RFC 2606 section 3), or is what a variable that was not set turns into."""
+    return _PLACEHOLDER.fullmatch(case.result.subject.name.lower()) is not None
+
+
 def replied(cause: str) -> Holds:
-    """The table of replies names that cause for what the server said; None where it names it among others."""
+    """The table of replies names that cause for what the server said; None: other possible ones say the same."""
 
     def holds(case: Case) -> bool | None:
         row = replies.row_of(case.finding, case.target)
-        return None if row and cause in row.among else row is not None and row.cause == cause
+        said = between.narrowed(case, row.among or (row.cause,)) if row else ()
+        left = [code for code in said if not login.RULED_OUT.get(code, never)(case)]
+        return (True if len(left) == 1 else None) if cause in left else False
 
     return holds
 
@@ -218,15 +230,44 @@ def by_words(stage: Stage, *others: Cause) -> tuple[Cause, ...]:
     return (*known, *(Cause(other.code, unspoken(other.holds), likely=other.likely) for other in others))
 
 
+def login_refused() -> tuple[Cause, ...]:
+    """By words, after what the words leave open and other facts speak for."""
+    suspects = [Cause(code, suspicious(code), likely=HINTS.get(code, never)) for code in login.SUSPECTS]
+    told = [cause for cause in by_words(Stage.AUTH) if cause.code not in login.SUSPECTS]
+    # words that no row knows: most refusals are about the credentials, which is no proof
+    others = [
+        Cause("auth-credentials-refused", unspoken(unknown)),
+        Cause("qq-password-not-authcode", unspoken(login.no_code_at("qq", "foxmail"))),
+    ]
+    return (*suspects, *told, *others)
+
+
+def suspicious(cause: str) -> Holds:
+    """As `replied`; None where other evidence than the words speaks for it."""
+    by_reply = replied(cause)
+
+    def holds(case: Case) -> bool | None:
+        said = by_reply(case)
+        return None if said is False and login.suspected(case, cause) else said
+
+    return holds
+
+
+def token_refused() -> tuple[Cause, ...]:
+    """What is said to a token: the words about user and password mean the token then."""
+    told = (cause for cause in by_words(Stage.AUTH) if cause.code not in {*login.BLAMING, _TOKEN.code})
+    return (*told, _TOKEN)
+
+
 def unspoken(holds: Holds) -> Holds:
     """That test, where no row knows the words."""
     return lambda case: holds(case) if replies.row_of(case.finding, case.target) is None else False
 
 
-def rank(case: Case, code: str) -> int:
+def rank(case: Case, code: str) -> tuple[int, int]:
     """The place of a cause among those that say the same."""
     row = replies.row_of(case.finding, case.target)
-    return row.among.index(code) if row and code in row.among else len(CAUSES)
+    return login.place(case, code), row.among.index(code) if row and code in row.among else len(CAUSES)
 
 
 def symptom(finding: Finding) -> str:
@@ -240,13 +281,45 @@ def _clock(case: Case) -> Mapping[str, Scalar]:
     return dict(finding.seen) if finding else {}
 
 
-HINTS: Mapping[str, Holds] = {"qq-password-not-authcode": no_authorization_code}
+HINTS: Mapping[str, Holds] = {**login.LIKELY}
 
 _AHEAD = Cause("clock-ahead", clock_ahead, Stage.CLOCK, _clock)
+_TOKEN = Cause("xoauth2-token-expired-or-scope", login.unfit_token)
 _BEHIND = Cause("clock-behind", clock_behind, Stage.CLOCK, _clock)
+# QQ hangs up on logins that it distrusts, and so hides what it would have refused them with
+_HUNG_UP = (
+    Cause("qq-silent-close-on-auth", lambda case: None if login.at("qq", "foxmail")(case) else False),
+    Cause(
+        "qq-password-not-authcode",
+        lambda case: None if login.no_code_at("qq", "foxmail")(case) else False,
+        likely=login.no_code_at("qq", "foxmail"),
+    ),
+)
+
+_MAILBOX_HOST = Cause("config-host-mailbox", configured("config-host-mailbox"))
+_CLOSED_PORT = Cause("port-not-served-by-provider", configured("config-port-closed"))
+_WRONG_DOOR = (_MAILBOX_HOST, Cause("host-mx-used-as-submission", exchanger_asked_to_submit), _CLOSED_PORT)
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
-    "address-nxdomain": (Cause("host-typo", near_a_known_host, None, _suggestion),),
+    "config-host-empty": (Cause("host-empty-or-placeholder", always),),
+    "config-host-character": (Cause("host-whitespace-or-punct", always),),
+    "config-host-url": (Cause("host-has-scheme-or-port", always),),
+    "config-host-mailbox": (_MAILBOX_HOST,),
+    "config-host-exchanger": (Cause("host-mx-used-as-submission", always),),
+    "config-host-foreign": (Cause("host-wrong-provider-endpoint", always),),
+    "config-port-closed": (_CLOSED_PORT,),
+    "config-recipients-joined": (Cause("rcpt-list-as-string", always),),
+    "config-ehlo-non-ascii": (Cause("ehlo-name-non-ascii", always),),
+    "config-secret-empty": (Cause("env-var-missing", always),),
+    "config-secret-unexpanded": (Cause("secret-interpolated", always),),
+    "config-secret-quoted": (Cause("secret-interpolated", always),),
+    "config-secret-padded": (Cause("secret-trailing-newline", always),),
+    "config-secret-full-width": (Cause("secret-invisible-char", always),),
+    "config-secret-invisible": (Cause("secret-invisible-char", always),),
+    "address-nxdomain": (
+        Cause("host-empty-or-placeholder", placeholder),
+        Cause("host-typo", near_a_known_host, None, _suggestion),
+    ),
     "address-nodata": (Cause("dns-nodata-host", always),),
     "address-servfail": (Cause("dns-servfail", always),),
     "address-resolver-down": (Cause("dns-resolver-down", always),),
@@ -259,14 +332,15 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "mx-resolver-down": (Cause("dns-resolver-down", always),),
     "mx-resolver-silent": (Cause("dns-resolver-timeout-slow", always),),
     "mx-truncated": (Cause("dns-truncated-tcp-blocked", always),),
-    "port-refused": (Cause("conn-refused", always),),
-    "port-timeout": (Cause("conn-timeout-drop", always),),
+    "port-refused": (*_WRONG_DOOR, Cause("conn-refused", always)),
+    "port-timeout": (*_WRONG_DOOR, Cause("conn-timeout-drop", always)),
     "greeting-silent": (
         Cause("plain-on-implicit-tls-port", other_mode(Mode.IMPLICIT)),
         Cause("greeting-never", lambda case: case.facts("mode") is not None),
     ),
     "greeting-not-smtp": (
         Cause("plain-on-implicit-tls-port", speaks("tls")),
+        _MAILBOX_HOST,
         Cause("banner-not-smtp", speaks("http", "ssh", "imap", "pop3", "vnc", "telnet")),
     ),
     "greeting-ehlo-rejected": (
@@ -307,14 +381,10 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "chain-issuer-not-yet-valid": (_BEHIND, Cause("cert-not-yet-valid", always)),
     "chain-weak-key": (Cause("cert-weak-key-or-sig", always),),
     "chain-weak-signature": (Cause("cert-weak-key-or-sig", always),),
-    "auth-refused": (
-        # words that no row knows: most refusals are about the credentials, which is no proof
-        *by_words(
-            Stage.AUTH,
-            Cause("auth-credentials-refused", unknown),
-            Cause("qq-password-not-authcode", no_authorization_code),
-        ),
-    ),
+    "auth-refused": login_refused(),
+    "auth-token-refused": token_refused(),
+    "auth-closed": _HUNG_UP,
+    "auth-reset": _HUNG_UP,
     "auth-temporary": by_words(Stage.AUTH),
     "greeting-busy": by_words(Stage.GREETING),
     "envelope-sender-refused": by_words(Stage.MAIL),
@@ -323,8 +393,13 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "envelope-recipient-deferred": by_words(Stage.RCPT),
     "message-refused": by_words(Stage.DATA),
     "message-deferred": by_words(Stage.DATA),
+    "message-fate-unknown": (Cause("data-end-timeout", between.dot_unanswered),),
     "delivery-in-junk": (Cause("accepted-then-spam-folder", always),),
-    "auth-no-common": (Cause("auth-mech-none-common", always),),
+    "auth-not-offered": (Cause("host-mx-used-as-submission", configured("config-host-exchanger")),),
+    "auth-no-common": (
+        Cause("auth-mech-plain-refused", login.asked_for_plain),
+        Cause("auth-mech-none-common", always),
+    ),
     "clock-ahead": (Cause("clock-ahead", always),),
     "clock-behind": (Cause("clock-behind", always),),
     "clock-timezone": (Cause("clock-tz-as-utc", always),),

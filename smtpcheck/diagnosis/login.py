@@ -1,6 +1,6 @@
 """Which causes of a refused login do other facts than the words make likely, or rule out?
 
-All of it offline: how the secret looks, the user name, the mechanism used, the provider asked. None of it ever spends a login.
+All of it offline: how the secret looks, the user name, the mechanism, the provider asked. It never spends a login.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from smtpcheck import providers
 from smtpcheck.diagnosis import replies
 from smtpcheck.probes.auth import AuthFacts
+from smtpcheck.wire.sasl import Looks
 
 if TYPE_CHECKING:
     from smtpcheck.diagnosis.causes import Case
 
 Holds = Callable[["Case"], bool | None]
 
-# Words that find fault with user name and password. Only they leave room for a slip in them; a switched-off service does not.
-_BLAMING = frozenset(
+# Words that find fault with user name and password. Only they leave room for a slip; a switched-off service does not.
+BLAMING = frozenset(
     {
         "auth-credentials-refused",
         "qq-password-not-authcode",
@@ -47,14 +48,13 @@ def _provider(case: Case) -> providers.Provider | None:
     return providers.by_host(case.result.subject.name)
 
 
-def _facts(case: Case) -> AuthFacts | None:
+def _looks(case: Case) -> Looks:
     facts = case.facts("auth")
-    return facts if isinstance(facts, AuthFacts) else None
+    return (facts.looks if isinstance(facts, AuthFacts) else None) or Looks()
 
 
 def _shape(case: Case) -> str:
-    facts = _facts(case)
-    return facts.looks.shape if facts and facts.looks else "unknown"
+    return _looks(case).shape
 
 
 def _domain(case: Case) -> str:
@@ -70,7 +70,7 @@ def _said(case: Case) -> tuple[str, ...] | None:
 def blames_the_login(case: Case) -> bool:
     """The words find fault with user name or password, or can't be read."""
     said = _said(case)
-    return said is None or not _BLAMING.isdisjoint(said)
+    return said is None or not BLAMING.isdisjoint(said)
 
 
 # What the secret looks like
@@ -78,12 +78,7 @@ def blames_the_login(case: Case) -> bool:
 
 def flagged(*flags: str) -> Holds:
     """The secret shows one of these signs of a slip."""
-
-    def holds(case: Case) -> bool | None:
-        facts = _facts(case)
-        return bool(facts and facts.looks and not set(flags).isdisjoint(facts.looks.flags))
-
-    return holds
+    return lambda case: not set(flags).isdisjoint(_looks(case).flags)
 
 
 def fits_after(*causes: str) -> Holds:
@@ -93,6 +88,11 @@ def fits_after(*causes: str) -> Holds:
         return _shape(case) == "fits" and not set(causes).isdisjoint(_said(case) or ())
 
     return holds
+
+
+def unsaid(cause: str, holds: Holds) -> Holds:
+    """That test, where the words themselves do not name the cause."""
+    return lambda case: cause not in (_said(case) or ()) and holds(case)
 
 
 def code_at(*ids: str) -> Holds:
@@ -175,11 +175,10 @@ def asked_for_plain(case: Case) -> bool | None:
 
 
 def unfit_token(case: Case) -> bool | None:
-    """The token itself was found wanting, by the reason given or by words about the login; None where neither is said."""
+    """The token itself was found wanting, by the reason given or by words about the login; None: neither is said."""
     said, status = _said(case), str(case.finding.seen.get("status", ""))
-    if said is not None and not _BLAMING.isdisjoint((*said, "xoauth2-token-expired-or-scope")):
-        # a switched-off service and a locked address are said to tokens too
-        return not _BLAMING.isdisjoint(said) or "xoauth2-token-expired-or-scope" in said or None
+    if said is not None:  # a switched-off service and a locked address are told to tokens too
+        return "xoauth2-token-expired-or-scope" in said or not BLAMING.isdisjoint(said)
     # RFC 7628 section 3.2.2; Google and Microsoft send the HTTP status, whose 5yz is a trouble of the server
     return True if status and not status.startswith("5") else None
 
@@ -215,9 +214,22 @@ RULED_OUT: Mapping[str, Holds] = {
 LIKELY: Mapping[str, Holds] = {
     **{code: holds for code, holds in SUSPECTS.items() if code not in ("netease-account-locked", "auth-cram-md5-trap")},
     "qq-password-not-authcode": no_code_at("qq", "foxmail"),
-    "qq-authcode-revoked": fits_after("qq-password-not-authcode"),
+    "qq-authcode-revoked": unsaid("qq-authcode-revoked", fits_after("qq-password-not-authcode")),
 }
 """What makes one cause likelier than others that share its words."""
 
 UNLIKELY: Mapping[str, Holds] = {"qq-password-not-authcode": code_at("qq", "foxmail")}
 """What makes one cause less likely than the others, without ruling it out."""
+
+
+def suspected(case: Case, code: str) -> bool:
+    """Evidence besides the words speaks for that cause, and the words leave room for it."""
+    holds = SUSPECTS.get(code)
+    return holds is not None and blames_the_login(case) and bool(holds(case))
+
+
+def place(case: Case, code: str) -> int:
+    """Negative for a suspect, the strongest first; zero for others; one for what is less likely than its neighbours."""
+    if suspected(case, code):
+        return list(SUSPECTS).index(code) - len(SUSPECTS)
+    return int(bool(UNLIKELY[code](case))) if code in UNLIKELY else 0

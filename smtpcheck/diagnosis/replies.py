@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
 import msgspec
 
 from smtpcheck import providers
-from smtpcheck.core import Finding, Stage, Target
+from smtpcheck.core import Finding, Scalar, Stage, Target
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,8 +55,14 @@ def _matches(row: Row, finding: Finding, target: Target) -> bool:
         and seen.get("code") in row.codes
         and (not row.enhanced or seen.get("enhanced") in row.enhanced)
         and (not row.provider or row.provider == _provider(finding, target))
-        and re.search(row.text, str(seen.get("text", ""))[:4096]) is not None
+        and re.search(row.text, _words(seen)) is not None
     )
+
+
+def _words(seen: Mapping[str, Scalar]) -> str:
+    """The text without the enhanced code before each further line (RFC 2034 section 4), which would part words."""
+    text, enhanced = str(seen.get("text", ""))[:4096], seen.get("enhanced")
+    return re.sub(rf"\s+{re.escape(str(enhanced))}(?:\s+|$)", " ", text) if enhanced else text
 
 
 def _provider(finding: Finding, target: Target) -> str:

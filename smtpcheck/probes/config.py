@@ -192,10 +192,16 @@ def _submission_host(host: str) -> str:
     label, _, rest = host.lower().partition(".")
     if label not in _READING:
         return ""
-    known = providers.by_host(f"smtp.{rest}") or next(
-        (row for row in providers.providers() if row.imap and row.imap.host == host.lower()), None
-    )
-    return known.smtp[0].host if known else ""
+    known = providers.by_host(f"smtp.{rest}")
+    return known.smtp[0].host if known else dict(_mailbox_hosts()).get(host.lower(), "")
+
+
+def _mailbox_hosts() -> Iterator[tuple[str, str]]:
+    """Where mailboxes are read, and where the same provider takes mail."""
+    for row in providers.providers():
+        if row.imap:
+            yield row.imap.host, row.smtp[0].host
+        yield from ((variant.imap.host, variant.hosts[0]) for variant in row.variant if variant.imap)
 
 
 def _takes_mail(host: str) -> bool:

@@ -29,6 +29,7 @@ class DeliveryFacts:
     received: datetime | None
     """When the server took it, by its clock."""
     folders: int
+    """How many were looked into in the round in which it was seen."""
     rounds: int
     headers: bytes
     """Authentication-Results and the token as delivered."""
@@ -72,28 +73,44 @@ class Delivery(Probe[DeliveryFacts]):
         ctx.mailboxes.append(mailbox)
         provider = providers.by_domain(user.rpartition("@")[2]) or providers.by_host(subject.name)
         junk = provider.junk if provider else ()
+        looked: list[int] = []
         try:
             await mailbox.open(identify=bool(provider and provider.imap and provider.imap.id_required))
             async with asyncio.timeout(ctx.target.wait):
-                return await self._look(mailbox, ctx, handed or datetime.now(UTC), junk, user)
+                return await self._look(mailbox, ctx, handed or datetime.now(UTC), junk, user, looked)
         except TimeoutError as error:
-            detail = f"not in any folder of {user} after {ctx.target.wait:g} s"
-            raise CouldNotAsk(Stage.DELIVERY, Kind.NOT_SEEN, detail) from error
+            where = (
+                f"not in any of {looked[-1]} folders of {user}" if looked else f"no whole look into {user}'s mailbox"
+            )
+            raise CouldNotAsk(Stage.DELIVERY, Kind.NOT_SEEN, f"{where} after {ctx.target.wait:g} s") from error
         finally:
             await mailbox.close()
 
     async def _look(
-        self, mailbox: Mailbox, ctx: Context, handed: datetime, junk: tuple[str, ...], user: str
+        self,
+        mailbox: Mailbox,
+        ctx: Context,
+        handed: datetime,
+        junk: tuple[str, ...],
+        user: str,
+        looked: list[int],
     ) -> DeliveryFacts:
+        """`looked` gets the number of folders that could be looked into, one entry for each whole round."""
         assert ctx.message is not None
-        rounds = 0
         while True:
-            rounds += 1
-            folders = await mailbox.folders(junk)
-            for folder in folders:
-                found = await mailbox.find(folder, ctx.message.token, ctx.message.message_id, junk)
+            opened = 0
+            for folder in await mailbox.folders(junk):
+                try:
+                    found = await mailbox.find(folder, ctx.message.token, ctx.message.message_id, junk)
+                except CouldNotAsk as error:
+                    # others' folders may be listed and closed to us (RFC 4314 section 4); INBOX is never
+                    if folder.inbox or error.kind is not Kind.REJECTED:
+                        raise
+                    continue
+                opened += 1
                 if found:
-                    return self._facts(found, ctx.message.token, user, handed, len(folders), rounds)
+                    return self._facts(found, ctx.message.token, user, handed, opened, len(looked) + 1)
+            looked.append(opened)
             await asyncio.sleep(self.pause_seconds)
 
     def _facts(self, found: Found, token: str, user: str, handed: datetime, folders: int, rounds: int) -> DeliveryFacts:

@@ -9,7 +9,7 @@ from typing import Any
 from smtpcheck import route
 from smtpcheck.context import Context
 from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target
-from smtpcheck.failures import Broken
+from smtpcheck.failures import Broken, CouldNotAsk
 from smtpcheck.heard import Answered
 from smtpcheck.wire.smtp import Reply
 
@@ -58,6 +58,9 @@ class Envelope(Probe[EnvelopeFacts]):
             await dialogue.reach(Stage.RCPT)
         except Broken as broken:
             error = broken.unless(Stage.MAIL, Stage.RCPT)
+            if error.kind is Kind.NOT_OFFERED:
+                # nobody refused anything: this message can't be said to this server
+                raise CouldNotAsk(error.stage, Kind.UNSUPPORTED, error.detail) from None
         return EnvelopeFacts(
             sender=ctx.target.sender,
             recipients=ctx.target.recipients,

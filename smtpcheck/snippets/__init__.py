@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
-from smtpcheck.core import Mode, Report, Stage, Subject, Target, TargetKind
+from smtpcheck.core import Mode, Report, Subject, Target, TargetKind
 from smtpcheck.route import ModeFacts, break_of, chosen, literal, results_of, speaking, usual_mode
 
 EXAMPLE = "me@example.com"
@@ -42,6 +43,14 @@ class Settings:
     recipient: str = EXAMPLE
     ca_file: str = ""
     """PEM file of the roots to trust in place of the system's."""
+
+    def rendered(self, name: str) -> str:
+        """As `render`."""
+        return render(
+            name,
+            *(self.host, self.port, self.mode, self.user, self.sender, self.recipient),
+            ca_file=self.ca_file,
+        )
 
 
 def names() -> tuple[str, ...]:
@@ -72,15 +81,28 @@ def suffix(name: str) -> str:
     return _suffixes()[name]
 
 
-def observed(report: Report) -> Settings:
-    """What worked, or would, at the endpoint that the verdict is about. Raises Unusable where none spoke TLS."""
-    target = report.target
+def summary(settings: Settings) -> str:
+    """The values, and for what they can be had."""
+    user = settings.user if settings.user != EXAMPLE else "(--user)"
+    shown = {"host": settings.host, "port": settings.port, "TLS": settings.mode, "user": user}
+    lines = [f"{name:<5} {value}" for name, value in shown.items()]
+    return "\n".join([*lines, "", "--for " + ", ".join(names()), ""])
+
+
+def observed(report: Report, **given: Any) -> Settings:
+    """What worked, or would, at the endpoint that the verdict is about; `given` replaces fields of its target.
+
+    Raises Unusable where none spoke TLS.
+    """
+    target = replace(report.target, **given)
     if target.kind is TargetKind.MX:
         raise Unusable("mail exchangers take mail without a login: settings are for the account's submission server")
-    subject = chosen(target, report.results)
+    subject = chosen(report.target, report.results)
     subject = subject and _spoken(subject, report)
     if not subject:
         raise Unusable("in this report no server spoke TLS, so that no settings follow from it")
+    if "mode" in given and target.mode is not subject.mode:
+        raise Unusable(f"the report says that TLS starts by {subject.mode}: leave --mode out")
     return _filled(target, subject.name, subject.port, subject.mode)
 
 
@@ -102,7 +124,7 @@ def _spoken(subject: Subject, report: Report) -> Subject | None:
     mode = mine["mode"].facts if "mode" in mine else None
     if isinstance(mode, ModeFacts) and mode.found:
         subject = speaking(subject, mode.found)
-    elif "tls" not in mine or any(break_of(mine[name]) for name in ("port", "greeting", "tls") if name in mine):
+    elif "tls" not in mine or mine["tls"].facts is None or break_of(mine["tls"]):
         return None
     return subject if subject.mode in (Mode.STARTTLS, Mode.IMPLICIT) else None
 
@@ -149,8 +171,15 @@ def _values(host: str, port: int, user: str, sender: str, recipient: str, ca_fil
             raise Unusable("sender and recipient are addresses alone, as me@example.com")
     bare = f"[{host}]" if ":" in host else host
     return {
-        **{"host": host, "port": str(port), "address": f"{bare}:{port}", "bracketed": bare, "hop": f"[{host}]:{port}"},
-        **{"user": user, "sender": sender, "recipient": recipient, "ca": ca_file},
+        "host": host,
+        "port": str(port),
+        "bracketed": bare,
+        "address": f"{bare}:{port}",
+        "hop": f"[{host}]:{port}",
+        "user": user,
+        "sender": sender,
+        "recipient": recipient,
+        "ca": ca_file,
     }
 
 
@@ -178,8 +207,8 @@ def _sh(text: str) -> str:
 
 
 def _properties(text: str) -> str:
-    """java.util.Properties.load, read as Latin-1; Spring then resolves ${...}, which has no escape before 6.2."""
-    units = text.replace("\\", "\\\\").replace("${", "${:$}{").encode("utf-16-be")
+    """java.util.Properties.load, where Latin-1 is read; then Spring resolves ${...}, without an escape before 6.2."""
+    units = _refused(text, "${", where="Spring").replace("\\", "\\\\").encode("utf-16-be")
     codes = (int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2))
     return "".join(chr(code) if code < 128 else f"\\u{code:04x}" for code in codes)
 
@@ -191,7 +220,7 @@ def _msmtp(text: str) -> str:
 
 def _pattern(text: str) -> str:
     """msmtp(1), `from`: a pattern with wildcards and substitutions."""
-    return _refused(text, "%*?[", "msmtp")
+    return _refused(text, *"%*?[", where="msmtp")
 
 
 def _postfix(text: str) -> str:
@@ -201,11 +230,11 @@ def _postfix(text: str) -> str:
 
 def _login(text: str) -> str:
     """curl(1) --user and postconf(5) smtp_sasl_password_maps: the first colon ends the user name."""
-    return _refused(text, ":", "curl or Postfix")
+    return _refused(text, ":", where="curl or Postfix")
 
 
-def _refused(text: str, chars: str, where: str) -> str:
-    odd = next((char for char in text if char in chars), "")
+def _refused(text: str, *signs: str, where: str) -> str:
+    odd = next((sign for sign in signs if sign in text), "")
     if odd:
         raise Unusable(f"{where} can't be told a name with {odd!r} in it")
     return text

@@ -78,7 +78,8 @@ _SAYS = tuple(
         (
             Stage.DATA,
             r"SMTPDataError|Message failed|DATA(?: END)? command failed|Data command failed"
-            r"|in reply to (?:end of )?DATA|after (?:end of data|(?:pipelined )?(?:sending )?(?:DATA|data block))|command: 'DATA",
+            r"|in reply to (?:end of )?DATA|command: 'DATA"
+            r"|after (?:end of data|(?:pipelined )?(?:sending )?(?:DATA|data block))",
         ),
         (Stage.EHLO, r"SMTPHeloError|(?:EHLO|HELO) command failed|in reply to (?:EHLO|HELO)|after (?:EHLO|HELO)"),
         (

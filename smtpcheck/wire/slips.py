@@ -10,8 +10,8 @@ from dataclasses import dataclass
 SIGNS = ("empty", "placeholder", "unexpanded", "quoted", "padded", "line-break", "full-width", "invisible")
 # what programs write where a variable was never set
 _UNSET = frozenset({"none", "null", "undefined", "nil"})
-# ${NAME} and {{ NAME }} anywhere; $NAME, $(command), %NAME% and $env:NAME (PowerShell) only as the whole: a password may
-# hold a dollar or a percent sign
+# ${NAME} and {{ NAME }} anywhere; $NAME, $(command), %NAME% and $env:NAME (PowerShell) only as the whole: a password
+# may hold a dollar or a percent sign
 _ANYWHERE = re.compile(r"\$\{[A-Za-z_][^{}]{0,200}\}|\{\{[^{}]{1,200}\}\}")
 _WHOLE = re.compile(r"\$[A-Z_][A-Z0-9_]{2,}|\$\([^()]{1,200}\)|%[A-Za-z_][A-Za-z0-9_]{2,}%|\$env:[A-Za-z_]\w{1,}")
 _QUOTES = frozenset({'""', "''", "``", "“”", "‘’", "「」"})

@@ -1,0 +1,159 @@
+"""Which of the causes that share a server's words after the login is it? Who asked, whether a login went before, the addresses.
+
+The words alone leave it open; what smtpcheck itself did often closes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from smtpcheck.core import Kind, TargetKind
+from smtpcheck.probes.auth import AuthFacts
+from smtpcheck.probes.message import MessageFacts
+
+if TYPE_CHECKING:
+    from smtpcheck.diagnosis.causes import Case
+
+Decides = Callable[["Case"], str | None]
+"""The cause, empty for none of them, None where it stays open."""
+
+# what no address holds unquoted (RFC 5321 section 4.1.2): blanks, list marks, full-width forms, a final dot, a second @
+_MALFORMED = re.compile(r"[\s;,＠。．，；]|\.$|@.*@")
+_IDENTITIES = re.compile(r"(?i)identities failed the check in region [^:]{1,40}: *(.{1,2000})")
+_SPF_DOMAIN = re.compile(r"(?i)\bspf \[([^\]]{0,255})\]")
+
+
+def narrowed(case: Case, among: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the causes that the rest of the facts leaves."""
+    decide = _BETWEEN.get(among)
+    found = decide(case) if decide else None
+    if found is None:
+        return among
+    return (found,) if found else ()
+
+
+def dot_unanswered(case: Case) -> bool | None:
+    """The final dot was written and no answer came in time (RFC 1047)."""
+    facts = case.result.facts
+    return isinstance(facts, MessageFacts) and facts.dotted_at is not None and facts.broke is Kind.TIMEOUT
+
+
+def logged_in(case: Case) -> bool | None:
+    """A login went before and was accepted."""
+    facts = case.facts("auth")
+    if isinstance(facts, AuthFacts):
+        return facts.broke is None and facts.reply is not None and facts.reply.positive
+    return None if case.target.secret else False
+
+
+def _by_login(*, without: str, after: str) -> Decides:
+    """One cause where no login went before, another after one."""
+
+    def decide(case: Case) -> str | None:
+        login = logged_in(case)
+        return None if login is None else after if login else without
+
+    return decide
+
+
+def _refused_sender(case: Case) -> str | None:
+    if case.finding.seen.get("address") == "":
+        return "null-sender-on-submission"
+    return _by_login(without="auth-not-attempted", after="from-ne-login-163")(case)
+
+
+def _relay(case: Case) -> str | None:
+    """At the domain's own exchanger it is theirs to repair; at any other server somebody forgot to log in."""
+    if _at_exchanger(case):
+        return "mx-wrong-system"
+    if case.target.kind is TargetKind.HOST and case.result.subject.port == 25 and not logged_in(case):
+        return None
+    return _by_login(without="relay-denied-no-auth", after="")(case)
+
+
+def _at_exchanger(case: Case) -> bool:
+    """The recipient's domain is asked at one of its own exchangers."""
+    domain = _domain(str(case.finding.seen.get("address", "")))
+    return case.target.kind is TargetKind.MX and domain == case.target.name.lower()
+
+
+def _unrouteable(case: Case) -> str | None:
+    return "user-unknown" if _at_exchanger(case) else None
+
+
+def _frequent(case: Case) -> str | None:
+    """QQ says the same to its users and to other hosts."""
+    if case.target.kind is TargetKind.MX:
+        return "qq-inbound-frequency"
+    return "sender-rate-limit" if logged_in(case) else None
+
+
+def _not_local(case: Case) -> str | None:
+    return "local-domain-trap" if logged_in(case) else None
+
+
+def _identities(case: Case) -> str | None:
+    """Amazon SES lists whom it does not know: the sender, or in its sandbox the recipients."""
+    found = _IDENTITIES.search(str(case.finding.seen.get("text", ""))[:4096])
+    listed = found[1].lower() if found else ""
+    sender = bool(case.target.sender) and case.target.sender.lower() in listed
+    recipient = any(each.lower() in listed for each in case.target.recipients if each != case.target.sender)
+    if sender is recipient:
+        return None
+    return "from-not-verified-esp" if sender else "sandbox-recipient"
+
+
+def _international(case: Case) -> str | None:
+    addresses = (case.target.sender, *case.target.recipients)
+    return "smtputf8-forced-by-subject" if all(map(str.isascii, addresses)) else "smtputf8-address"
+
+
+def _syntax(case: Case) -> str | None:
+    return "rcpt-malformed" if _malformed(case) else "syntax-mail-rcpt"
+
+
+def _relay_or_form(case: Case) -> str | None:
+    return "rcpt-malformed" if _malformed(case) else _by_login(without="relay-denied-no-auth", after="")(case)
+
+
+def _malformed(case: Case) -> bool:
+    return _MALFORMED.search(str(case.finding.seen.get("address", ""))) is not None
+
+
+def _spf_domain(case: Case) -> str | None:
+    """SPF was looked up for another domain than the sender's: the sending service's own."""
+    found = _SPF_DOMAIN.search(str(case.finding.seen.get("text", ""))[:4096])
+    if not found or not case.target.sender:
+        return None
+    same = found[1].strip().lower() == _domain(case.target.sender)
+    return "spf-missing-or-fail" if same else "dmarc-misaligned-esp"
+
+
+def _unsigned(case: Case) -> str | None:
+    """smtpcheck signs nothing; a message from a file may be signed."""
+    return None if case.target.message else "dkim-none"
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].lower()
+
+
+_BETWEEN: Mapping[tuple[str, ...], Decides] = {
+    ("auth-not-attempted",): _by_login(without="auth-not-attempted", after=""),
+    ("auth-not-attempted", "null-sender-on-submission", "from-ne-login-163"): _refused_sender,
+    ("auth-not-attempted", "from-not-verified-esp"): _by_login(
+        without="auth-not-attempted", after="from-not-verified-esp"
+    ),
+    ("from-not-verified-esp", "sandbox-recipient"): _identities,
+    ("relay-denied-no-auth", "mx-wrong-system"): _relay,
+    ("relay-denied-no-auth", "rcpt-malformed"): _relay_or_form,
+    ("local-domain-trap", "relay-denied-no-auth"): _not_local,
+    ("user-unknown", "local-domain-trap"): _unrouteable,
+    ("sender-rate-limit", "qq-inbound-frequency"): _frequent,
+    ("smtputf8-address", "smtputf8-forced-by-subject"): _international,
+    ("syntax-mail-rcpt", "rcpt-malformed"): _syntax,
+    ("spf-missing-or-fail", "dmarc-misaligned-esp"): _spf_domain,
+    ("dkim-none", "dkim-body-hash", "dkim-key-missing"): _unsigned,
+}
