@@ -35,7 +35,16 @@ def recipe(practice: Practice) -> list[list[str]]:
         [*dig, "A"],
         [*dig, "AAAA"],
         ["nc", "-z", "-w", "2", *where],
-        ["openssl", "s_client", "-connect", ":".join(where), "-starttls", "smtp", "-CAfile", practice.options["ca_file"]],
+        [
+            "openssl",
+            "s_client",
+            "-connect",
+            ":".join(where),
+            "-starttls",
+            "smtp",
+            "-CAfile",
+            practice.options["ca_file"],
+        ],
         swaks,
         ["ntpdig", "-t", "1", "-p", "1", "127.0.0.1"],
     ]
@@ -63,7 +72,9 @@ def measured(runs: int, say: Callable[[str], None]) -> float:
         practice = lab.start("healthy")
         pairs = [(seconds(ours(practice), practice), seconds(recipe(practice), practice)) for _ in range(runs + 1)][1:]
     ratio = statistics.median(mine / theirs for mine, theirs in pairs)
-    say(f"smtpcheck {statistics.median(p[0] for p in pairs):.3f} s, recipe {statistics.median(p[1] for p in pairs):.3f} s")
+    say(
+        f"smtpcheck {statistics.median(p[0] for p in pairs):.3f} s, recipe {statistics.median(p[1] for p in pairs):.3f} s"
+    )
     say(f"ratio {ratio:.2f}, budget {BUDGET}")
     return ratio
 

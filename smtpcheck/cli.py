@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from smtpcheck.core import Report, Result, Target
     from smtpcheck.credentials import Secret
     from smtpcheck.diagnosis.paste import Answer
-    from smtpcheck.snippets import Settings
 
 USAGE, INCONCLUSIVE, BUG, INTERRUPTED = 2, 3, 4, 130
 _EXIT = {"healthy": 0, "broken": 1, "inconclusive": INCONCLUSIVE, "bug": BUG}
@@ -317,35 +316,17 @@ def settings(target: str, name: str | None, **options: Any) -> None:
     password is never in them: they read it from the environment variable SMTP_PASSWORD.
     """
     from smtpcheck import snippets
-
-    given = {option: value for option, value in options.items() if value}
-    if name is not None and name not in snippets.names():
-        import difflib
-
-        near = difflib.get_close_matches(name, snippets.names(), n=1) or snippets.names()
-        _usage(f"no settings for {name[:60]!r}; {'near' if len(near) == 1 else 'known'}: {', '.join(near)}")
-    try:
-        found = _settings(target, given)
-        click.echo(found.rendered(name) if name else snippets.summary(found), nl=False)
-    except snippets.Unusable as error:
-        _usage(str(error))
-
-
-def _settings(spec: str, given: dict[str, Any]) -> Settings:
-    """From a report, with what was given in place of what it says; else from what was given alone."""
-    from smtpcheck import snippets
     from smtpcheck.api import load
     from smtpcheck.settings import parse_target
     from smtpcheck.wire import ProtocolError
 
-    if not spec.endswith(".json") and not Path(spec).is_file():
-        return snippets.stated(parse_target(spec, **given))
+    given = {option: value for option, value in options.items() if value}
     try:
-        return snippets.observed(load(spec), **given)
-    except OSError as error:
-        _usage(f"{spec}: {error.strerror}")
-    except ProtocolError as error:
-        _usage(f"{spec} is no report: {error}")
+        saved = load(target) if target.endswith(".json") or Path(target).is_file() else None
+    except (OSError, ProtocolError) as error:
+        _usage(f"{target} is no report: {error}")
+    found = snippets.observed(saved, **given) if saved else snippets.stated(parse_target(target, **given))
+    click.echo(found.rendered(name) if name else snippets.summary(found), nl=False)
 
 
 @cli.command()

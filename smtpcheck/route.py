@@ -36,10 +36,11 @@ MAX_ENDPOINTS = 8
 MAX_HOSTS = 16
 # Under a country's domain these are registries, as a rule (https://publicsuffix.org/list/): who is beside whom there
 # is a stranger. Platforms that sell names below their own are not known here.
-_REGISTRY_LABELS = frozenset(
-    "ac ad art asn biz co com csiro ed edu firm fin gen go gob gouv gov gr gv id in ind inf info int k12 lg lib ltd me "
-    "mil mod mus ne net nhs nic nom or org plc police press priv pro re res sch sci school store tm tv web".split()
+_REGISTRIES = (
+    "ac ad art asn biz co com csiro ed edu firm fin gen go gob gouv gov gr gv id in ind inf info int k12 lg lib ltd "
+    "me mil mod mus ne net nhs nic nom or org plc police press priv pro re res sch sci school store tm tv web"
 )
+_REGISTRY_LABELS = frozenset(_REGISTRIES.split())
 # 994 is NetEase's second port for implicit TLS.
 _IMPLICIT_PORTS = frozenset({465, 994})
 # The probes that an endpoint has to pass before it is preferred to others.

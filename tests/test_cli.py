@@ -211,7 +211,7 @@ def test_demo_names_every_fault_and_writes_its_report(shell: Shell) -> None:
     assert written[0].name in done.stdout
     page = written[0].with_suffix(".html")
     assert page.name in done.stdout
-    assert page.read_text("utf-8").count("<details class=\"report\"") == 7
+    assert page.read_text("utf-8").count('<details class="report"') == 7
     reports = json.loads(written[0].read_text("utf-8"))["reports"]
     codes = [r["diagnosis"]["code"] if r["diagnosis"] else "" for r in reports]
     assert len(codes) >= 6

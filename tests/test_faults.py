@@ -12,13 +12,13 @@ _TO_LOGIN = "starttls tls certificate auth"
 # fault -> (code, confidence, blocked stages); a code that differs from the fault's name says why
 NAMED = {
     "accepted-then-spam-folder": ("accepted-then-spam-folder", "certain", ""),
-    "message-refused": ("data-refused", "certain", "delivery"),
-    "message-deferred": ("data-deferred", "certain", "delivery"),
+    "message-refused": ("spam-content-other", "certain", "delivery"),
+    "message-deferred": ("greylisted", "certain", "delivery"),
     "message-data-refused": ("data-refused", "certain", "delivery"),
     # the final dot was written: it may have been delivered
     "message-fate-unknown": ("data-fate-unknown", "certain", "delivery"),
-    "recipient-refused": ("rcpt-recipient-refused", "certain", "data delivery"),
-    "sender-refused": ("mail-sender-refused", "certain", "rcpt data delivery"),
+    "recipient-refused": ("user-unknown", "certain", "data delivery"),
+    "sender-refused": ("from-ne-login-qq", "certain", "rcpt data delivery"),
     "cert-hostname-mismatch": ("cert-hostname-mismatch", "certain", "auth"),
     "cert-chain-incomplete": ("cert-chain-incomplete", "certain", "auth"),
     "cert-expired": ("cert-expired", "certain", "auth"),

@@ -266,12 +266,14 @@ async def test_with_every_recipient_refused_nothing_is_sent(lab: Lab) -> None:
     assert refused == ["a@y.test", "b@y.test"]
 
 
-@pytest.mark.parametrize("then", ["close", "reset", "hang"])
-async def test_a_line_lost_after_the_dot_is_fate_unknown_and_not_sent_again(lab: Lab, then: str) -> None:
+@pytest.mark.parametrize(
+    ("then", "code"), [("close", "data-fate-unknown"), ("reset", "data-fate-unknown"), ("hang", "data-end-timeout")]
+)
+async def test_a_line_lost_after_the_dot_is_fate_unknown_and_not_sent_again(lab: Lab, then: str, code: str) -> None:
     practice = await lab.start("message-fate-unknown", script={"queued": {"then": then}})
     report = await checked(practice, limits=replace(SHORT, data=0.5))
 
-    assert (report.verdict, report.diagnosis and report.diagnosis.code) == (Verdict.BROKEN, "data-fate-unknown")
+    assert (report.verdict, report.diagnosis and report.diagnosis.code) == (Verdict.BROKEN, code)
     assert practice.smtp is not None
     assert (practice.smtp.ledger.commands["DATA"], practice.smtp.ledger.connections) == (1, 1)
     assert named(report, "fail") == {"message-fate-unknown"}

@@ -33,8 +33,7 @@ from smtpcheck.lab import Background, background
 from smtpcheck.lab.ledger import Ledger
 from smtpcheck.lab.pki import Authority
 from smtpcheck.lab.smtpd import GoodServer
-from smtpcheck.settings import parse_target
-from smtpcheck.snippets import Unusable
+from smtpcheck.settings import UsageError, parse_target
 from tests.servers.daemon import awaited, folder, listens, program, running
 
 SENDER, RECIPIENT = "me@lab.test", "you@lab.test"
@@ -339,7 +338,7 @@ NASTY = st.text("\"'\\`$(){}%#;&|<>!*?[]~ \tu0aé😀=@,-/.:x", min_size=1, max_
 def test_no_user_breaks_out_of_its_quotes(user: str, name: str, mode: Mode) -> None:
     try:
         text = rendered(name, mode, user=user, ca_file=user)
-    except Unusable:
+    except UsageError:
         assert ":" in user or "${" in user
         return
     assert skeleton(name, text) == skeleton(name, rendered(name, mode, user="tame", ca_file="tame"))
@@ -391,18 +390,20 @@ def test_what_no_setting_can_hold_is_refused(wrong: dict[str, object]) -> None:
     right: dict[str, object] = {"host": "x.test", "port": 25, "mode": Mode.STARTTLS, "user": "u"}
     right |= {"sender": SENDER, "recipient": RECIPIENT}
     snippets.render("smtplib", **right)  # type: ignore[arg-type]
-    with pytest.raises(Unusable):
+    with pytest.raises(UsageError):
         snippets.render("smtplib", **{**right, **wrong})  # type: ignore[arg-type]
 
 
 def test_an_unknown_name_is_told_the_known_ones() -> None:
-    with pytest.raises(KeyError, match="smtplib"):
+    with pytest.raises(UsageError, match="nodemailer$"):
         rendered("nodemialer")
+    with pytest.raises(UsageError, match="aiosmtplib, curl"):
+        rendered("???")
 
 
 @pytest.mark.parametrize("name", ["curl", "postfix"])
 def test_a_user_with_a_colon_is_refused_where_the_colon_ends_it(name: str) -> None:
-    with pytest.raises(Unusable, match="':'"):
+    with pytest.raises(UsageError, match="':'"):
         rendered(name, user="a:b")
 
 
@@ -455,7 +456,7 @@ async def test_settings_from_a_report(lab: Background, fault: str, mode: Mode, t
 async def test_no_settings_follow_from_a_report_without_tls(lab: Background, fault: str, tmp_path: Path) -> None:
     started = await asyncio.to_thread(lab.start, fault)
     report = await api.acheck(started.target, **started.options)
-    with pytest.raises(Unusable):
+    with pytest.raises(UsageError):
         snippets.observed(report)
 
 

@@ -233,7 +233,7 @@ def by_words(stage: Stage, *others: Cause) -> tuple[Cause, ...]:
 def login_refused() -> tuple[Cause, ...]:
     """By words, after what the words leave open and other facts speak for."""
     suspects = [Cause(code, suspicious(code), likely=HINTS.get(code, never)) for code in login.SUSPECTS]
-    told = [cause for cause in by_words(Stage.AUTH) if cause.code not in login.SUSPECTS]
+    told = [cause for cause in by_words(Stage.AUTH) if cause.code not in {*login.SUSPECTS, _TOKEN.code}]
     # words that no row knows: most refusals are about the credentials, which is no proof
     others = [
         Cause("auth-credentials-refused", unspoken(unknown)),
@@ -287,13 +287,9 @@ _AHEAD = Cause("clock-ahead", clock_ahead, Stage.CLOCK, _clock)
 _TOKEN = Cause("xoauth2-token-expired-or-scope", login.unfit_token)
 _BEHIND = Cause("clock-behind", clock_behind, Stage.CLOCK, _clock)
 # QQ hangs up on logins that it distrusts, and so hides what it would have refused them with
-_HUNG_UP = (
-    Cause("qq-silent-close-on-auth", lambda case: None if login.at("qq", "foxmail")(case) else False),
-    Cause(
-        "qq-password-not-authcode",
-        lambda case: None if login.no_code_at("qq", "foxmail")(case) else False,
-        likely=login.no_code_at("qq", "foxmail"),
-    ),
+_HUNG_UP = tuple(
+    Cause(code, lambda case: None if login.at("qq", "foxmail")(case) else False)
+    for code in ("qq-silent-close-on-auth", "qq-authcode-revoked", "qq-login-rate-limited")
 )
 
 _MAILBOX_HOST = Cause("config-host-mailbox", configured("config-host-mailbox"))
@@ -385,7 +381,7 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "auth-token-refused": token_refused(),
     "auth-closed": _HUNG_UP,
     "auth-reset": _HUNG_UP,
-    "auth-temporary": by_words(Stage.AUTH),
+    "auth-temporary": tuple(cause for cause in by_words(Stage.AUTH) if cause.code != _TOKEN.code),
     "greeting-busy": by_words(Stage.GREETING),
     "envelope-sender-refused": by_words(Stage.MAIL),
     "envelope-sender-deferred": by_words(Stage.MAIL),

@@ -27,6 +27,8 @@ MAX_INPUT = 2**20
 MAX_NAMED = 100
 """What is told of one text; a notice about more recipients is told up to here, and said so."""
 _MAX_NAMES = 40
+# "EOF"
+_SHORTEST_ERROR = 3
 # Every row is tried on each of these lines.
 _MAX_WORDLESS = 500
 # Octets: "DT:SPM" is too short to be known by itself, "authentication failed" is not.
@@ -257,10 +259,12 @@ def _with_errors(found: list[Named], excerpt: quoted.Excerpt, masked: Masked) ->
     refused = bool(found)
     done = {one.said for one in found if one.candidates}
     seen: set[tuple[str, ...]] = set()
-    for line in excerpt.lines:
-        if _CODE_LINE.match(line):
+    for line in dict.fromkeys(excerpt.lines):
+        if len(line) < _SHORTEST_ERROR or _CODE_LINE.match(line):
             continue
-        row = _row(quoted.unescaped(line) if "\\x" in line else line, excerpt.stage)
+        row = _row(line, excerpt.stage)
+        if row is None and (again := quoted.unescaped(line)) != line:
+            row = _row(again, excerpt.stage)
         said = masked(line.strip())
         if row is None or (row.weak and refused) or said in done:
             continue

@@ -79,10 +79,9 @@ class Delivery(Probe[DeliveryFacts]):
             async with asyncio.timeout(ctx.target.wait):
                 return await self._look(mailbox, ctx, handed or datetime.now(UTC), junk, user, looked)
         except TimeoutError as error:
-            where = (
-                f"not in any of {looked[-1]} folders of {user}" if looked else f"no whole look into {user}'s mailbox"
-            )
-            raise CouldNotAsk(Stage.DELIVERY, Kind.NOT_SEEN, f"{where} after {ctx.target.wait:g} s") from error
+            seen = f"not in any of {looked[-1]} folders" if looked else "no whole look into the mailbox"
+            detail = f"{seen} of {user} after {ctx.target.wait:g} s"
+            raise CouldNotAsk(Stage.DELIVERY, Kind.NOT_SEEN, detail) from error
         finally:
             await mailbox.close()
 

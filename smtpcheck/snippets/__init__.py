@@ -7,6 +7,7 @@ a comment. A line that begins with «starttls», «implicit», «ca» or «no-ca
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from typing import Any
 
 from smtpcheck.core import Mode, Report, Subject, Target, TargetKind
 from smtpcheck.route import ModeFacts, break_of, chosen, literal, results_of, speaking, usual_mode
+from smtpcheck.settings import UsageError
 
 EXAMPLE = "me@example.com"
 """Stands in for a user or an address that nobody named (RFC 2606 section 3)."""
@@ -25,10 +27,6 @@ _LIMIT = 320
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _CONDITION = re.compile("«(starttls|implicit|ca|no-ca)»")
 _PLACE = re.compile("«([a-z]+)((?::[a-z]+)*)»")
-
-
-class Unusable(Exception):
-    """A value that a setting can't hold, or a report that no settings follow from; args: a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +61,14 @@ def render(
 ) -> str:
     """The settings as a program or configuration that sends one message, its password from SMTP_PASSWORD.
 
-    `mode` is STARTTLS or IMPLICIT. Raises KeyError for an unknown name and Unusable for a value that can't be said
-    in that language, or at all.
+    `mode` is STARTTLS or IMPLICIT. Raises UsageError for an unknown name, and for a value that can't be said in that
+    language, or at all.
     """
     if name not in _templates():
-        raise KeyError(f"no settings for {name!r}; known: {', '.join(names())}")
+        near = difflib.get_close_matches(name, names(), n=1) or names()
+        raise UsageError(f"no settings for {name[:60]!r}, but for {', '.join(near)}")
     if mode not in (Mode.STARTTLS, Mode.IMPLICIT):
-        raise Unusable("a password is only sent over TLS: the mode is starttls or implicit")
+        raise UsageError("a password is only sent over TLS: the mode is starttls or implicit")
     values = _values(host, port, user, sender, recipient, ca_file)
     cases = {mode.value, "ca" if ca_file else "no-ca"}
     lines = (_line(line, cases) for line in _templates()[name].splitlines(keepends=True))
@@ -92,28 +91,30 @@ def summary(settings: Settings) -> str:
 def observed(report: Report, **given: Any) -> Settings:
     """What worked, or would, at the endpoint that the verdict is about; `given` replaces fields of its target.
 
-    Raises Unusable where none spoke TLS.
+    Raises UsageError where none spoke TLS.
     """
     target = replace(report.target, **given)
     if target.kind is TargetKind.MX:
-        raise Unusable("mail exchangers take mail without a login: settings are for the account's submission server")
+        raise UsageError("mail exchangers take mail without a login: settings are for the account's submission server")
     subject = chosen(report.target, report.results)
     subject = subject and _spoken(subject, report)
     if not subject:
-        raise Unusable("in this report no server spoke TLS, so that no settings follow from it")
+        raise UsageError("in this report no server spoke TLS, so that no settings follow from it")
     if "mode" in given and target.mode is not subject.mode:
-        raise Unusable(f"the report says that TLS starts by {subject.mode}: leave --mode out")
+        raise UsageError(f"the report says that TLS starts by {subject.mode}: leave --mode out")
     return _filled(target, subject.name, subject.port, subject.mode)
 
 
 def stated(target: Target) -> Settings:
-    """What the user says that works: host, port and mode. Raises Unusable where one of them is missing."""
+    """What the user says that works: host, port and mode. Raises UsageError where one of them is missing."""
     if target.kind is not TargetKind.HOST or not target.port:
-        raise Unusable("settings need a report of `smtpcheck check --json`, or HOST:PORT")
+        raise UsageError("settings need a report of `smtpcheck check --json`, or HOST:PORT")
     mode = target.mode
     if mode is Mode.AUTO:
         if target.port not in (465, 587):  # RFC 8314 section 7.3, RFC 6409 section 3.1
-            raise Unusable(f"whether port {target.port} begins with TLS is not known here: --mode starttls or implicit")
+            raise UsageError(
+                f"whether port {target.port} begins with TLS is not known here: --mode starttls or implicit"
+            )
         mode = usual_mode(target.port)
     return _filled(target, target.name, target.port, mode)
 
@@ -160,15 +161,15 @@ def _line(line: str, cases: set[str]) -> str:
 
 def _values(host: str, port: int, user: str, sender: str, recipient: str, ca_file: str) -> Mapping[str, str]:
     if not (_HOST.fullmatch(host) or literal(host)) or not 0 < port < 65536:
-        raise Unusable("the server's name or port is none")
+        raise UsageError("the server's name or port is none")
     for what, text in (("user", user), ("CA file", ca_file), ("sender", sender), ("recipient", recipient)):
         if not text.isprintable() or text != text.strip() or len(text) > _LIMIT:
-            raise Unusable(f"the {what} holds a character that a setting can't, or is too long")
+            raise UsageError(f"the {what} holds a character that a setting can't, or is too long")
     if not user:
-        raise Unusable("settings for a login need its user")
+        raise UsageError("settings for a login need its user")
     for address in (sender, recipient):
         if not re.fullmatch(r"[^-<>,;\s@][^<>,;\s]*@[^<>,;\s@]+|[^-<>,;\s@]@[^<>,;\s@]+", address):
-            raise Unusable("sender and recipient are addresses alone, as me@example.com")
+            raise UsageError("sender and recipient are addresses alone, as me@example.com")
     bare = f"[{host}]" if ":" in host else host
     return {
         "host": host,
@@ -236,7 +237,7 @@ def _login(text: str) -> str:
 def _refused(text: str, *signs: str, where: str) -> str:
     odd = next((sign for sign in signs if sign in text), "")
     if odd:
-        raise Unusable(f"{where} can't be told a name with {odd!r} in it")
+        raise UsageError(f"{where} can't be told a name with {odd!r} in it")
     return text
 
 

@@ -31,9 +31,8 @@ _OF_RECIPIENT = re.compile(r"(?im)^(?:Final-Recipient|Original-Recipient|Action|
 _STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 # markup of the text/html part that some bounces have alone
 _TAG = re.compile(r"<(?:br|/p|/div|/tr|/li)[^>]{0,200}>", re.IGNORECASE)
-_MARKUP = re.compile(
-    r"<(?:!--.{0,2000}?--|style.{0,20000}?</style|/?[a-zA-Z][^<>@]{0,500})>", re.IGNORECASE | re.DOTALL
-)
+_MARKUP = re.compile(r"</?[a-zA-Z][^<>@]{0,500}>")
+_UNSEEN = (("<style", "</style"), ("<script", "</script"), ("<!--", "-->"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +188,18 @@ def _text(part: Message) -> str:
     if not isinstance(payload, bytes):
         return ""
     text = _decoded(payload, part.get_content_charset() or "")
-    return _MARKUP.sub("", _TAG.sub("\n", text)) if part.get_content_type() == "text/html" else text
+    return _seen(text) if part.get_content_type() == "text/html" else text
+
+
+def _seen(markup: str) -> str:
+    """What a person sees of a page, roughly; in time linear in its length."""
+    for start, end in _UNSEEN:
+        kept, place, lower = [], 0, markup.lower()
+        while (begins := lower.find(start, place)) >= 0 and (ends := lower.find(end, begins)) >= 0:
+            kept.append(markup[place:begins])
+            place = ends if end.startswith("<") else ends + len(end)
+        markup = "".join([*kept, markup[place:]])
+    return _MARKUP.sub("", _TAG.sub("\n", markup))
 
 
 def _decoded(payload: bytes, charset: str) -> str:

@@ -15,7 +15,8 @@ from smtpcheck.wire.smtp import readable
 # As long as one reply may be (wire.smtp.MAX_REPLY is for hostile servers; honest ones end far below).
 MAX_QUOTE = 4096
 MAX_QUOTES = 50
-MAX_LINES = 20000
+# Of a longer text the first and the last half of this: what failed stands at an end.
+MAX_LINES = 6000
 _MAX_JOINED = 8
 
 _STATUS = r"[245]\.[0-9]{1,3}\.[0-9]{1,3}"
@@ -85,11 +86,12 @@ _SAYS = tuple(
         (
             Stage.GREETING,
             r"SMTPConnectError|Invalid greeting|refused to talk to me|after initial connection"
-            r"|initial server greeting|could not connect to SMTP host.{0,200}response: [45]",
+            r"|initial server greeting|could not connect to SMTP host.{0,200}response:",
         ),
         (Stage.STARTTLS, r"upgrading connection with STARTTLS|STARTTLS command failed|in reply to STARTTLS"),
     )
 )
+_IN_REPLY = re.compile(r"\(in reply to [^()]{1,40}\)", re.IGNORECASE)
 # Frames of a Python traceback that name the command: smtplib, aiosmtplib. The innermost one counts.
 _FRAME = re.compile(
     r'File "[^"]{0,300}smtplib[^"]{0,60}", line \d+, in _?'
@@ -144,7 +146,7 @@ class Excerpt:
 
 def read(text: str) -> Excerpt:
     """The refusals in a text, each once, in its order."""
-    lines = tuple(_joined([line.rstrip("\r")[:MAX_QUOTE] for line in text.split("\n")[:MAX_LINES]]))
+    lines = tuple(_joined([line.rstrip("\r")[:MAX_QUOTE] for line in _ends(text.split("\n"))]))
     walk = _Walk()
     found: list[Quote] = []
     for line in lines:
@@ -159,6 +161,10 @@ def read(text: str) -> Excerpt:
         Quote(q.code, q.text, q.line, q.stage or (None if walk.commands else hint), q.recipient) for q in found
     )
     return Excerpt(lines, known, walk.stage if walk.commands else hint, walk.accepted)
+
+
+def _ends(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= MAX_LINES else lines[: MAX_LINES // 2] + lines[-MAX_LINES // 2 :]
 
 
 def quoted(line: str, stage: Stage | None = None) -> Quote | None:
@@ -256,8 +262,17 @@ def _joined(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _stage_said(line: str) -> Stage | None:
-    """The stage that the words of a line name."""
-    return next((stage for words, stage in _SAYS if words.search(line)), None)
+    """The stage that the words around a reply name; its own words are the server's and say nothing about it."""
+    around = _around(line)
+    return next((stage for words, stage in _SAYS if words.search(around)), None)
+
+
+def _around(line: str) -> str:
+    match = _PAIR.search(line) or _REPLY.search(line)
+    if match is None:
+        return line
+    behind = _IN_REPLY.search(line, match.end())
+    return line[: match.start() + 1] + (behind[0] if behind else "")
 
 
 def _only_stage(lines: Sequence[str]) -> Stage | None:

@@ -24,7 +24,7 @@ _NEVER = re.compile(r"(?i)(?:QUIT|RSET|NOOP|DATA|STARTTLS|EHLO|HELO|Hello|true|f
 _NAMED = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"\w+://[^\s:/@]{0,200}:([^\s/]{1,400})@",
+        r"\b[a-z][\w+.-]{0,20}://[^\s:/@]{0,200}:(\S{1,400})@",
         r"\bBearer[ :=]+([\w.~+/=-]{8,4096})",
         r"\b\w{0,40}(?:pass(?:w(?:or)?d|phrase)?|pwd|secret|token|auth_?code|api_?key)\w{0,10}['\"]?\s{0,4}=>?\s{0,4}"
         r"b?['\"]?([^\s'\",;)}]{1,400})",

@@ -20,7 +20,7 @@ from smtpcheck.lab.pki import Authority
 from smtpcheck.lab.script import script
 from smtpcheck.lab.scripted import ScriptedServer
 from smtpcheck.probes.config import Config, ConfigFacts
-from smtpcheck.run import run
+from smtpcheck.run import assemble, run
 from smtpcheck.settings import parse_target
 from smtpcheck.wire.slips import SIGNS, Slip, slips
 from tests.checking import SHORT, assert_lossless, checked
@@ -270,6 +270,17 @@ def test_only_a_host_that_cannot_be_one_is_a_fault() -> None:
     """Everything else works somewhere, so that the walk decides."""
     failing = {rule.code for rule in Config.rules if rule.severity is Severity.FAIL}
     assert failing == {"config-host-empty", "config-host-character", "config-host-url"}
+
+
+async def test_what_works_all_the_same_is_no_break() -> None:
+    async with Lab() as lab:
+        report = await checked(await lab.start("healthy"))
+    facts = replace(PLAIN, name="smtp.firm.test,")
+    results = [replace(r, outcome=facts) if r.probe == "config" else r for r in report.results]
+    again = assemble(replace(report, results=tuple(results)))
+
+    assert [finding.severity for finding in config(again)] == [Severity.FAIL]
+    assert (again.verdict, again.diagnoses) == (Verdict.HEALTHY, ())
 
 
 async def walked(name: str, host: str, port: int, tmp_path: Path, *, alive: bool = True, **options: Any) -> Report:

@@ -55,6 +55,11 @@ class Elsewhere:
         self.lab, self.practice, self.folder = lab, practice, folder
         self.server: ImapServer | None = None
 
+    def _roots(self, more: bytes) -> Path:
+        path = self.folder / "roots.pem"
+        path.write_bytes(Path(self.practice.options["ca_file"]).read_bytes() + more)
+        return path
+
     async def check(
         self,
         host: str,
@@ -66,9 +71,7 @@ class Elsewhere:
     ) -> Report:
         """The report with the mailbox there; its issuer is known to the client, or not."""
         authority = _another_authority()
-        roots = Path(self.practice.options["ca_file"]).read_bytes() + (authority.root_pem if known else b"")
-        pem = self.folder / "roots.pem"
-        pem.write_bytes(roots)
+        pem = self._roots(authority.root_pem if known else b"")
         user = self.practice.target
         context = authority.issue("good", host).server_context()
         self.server = server(host=host, context=context, accounts={user: self.practice.password})
