@@ -72,9 +72,8 @@ def measured(runs: int, say: Callable[[str], None]) -> float:
         practice = lab.start("healthy")
         pairs = [(seconds(ours(practice), practice), seconds(recipe(practice), practice)) for _ in range(runs + 1)][1:]
     ratio = statistics.median(mine / theirs for mine, theirs in pairs)
-    say(
-        f"smtpcheck {statistics.median(p[0] for p in pairs):.3f} s, recipe {statistics.median(p[1] for p in pairs):.3f} s"
-    )
+    ours_s, recipe_s = (statistics.median(side) for side in zip(*pairs, strict=True))
+    say(f"smtpcheck {ours_s:.3f} s, recipe {recipe_s:.3f} s")
     say(f"ratio {ratio:.2f}, budget {BUDGET}")
     return ratio
 

@@ -395,7 +395,7 @@ def test_what_no_setting_can_hold_is_refused(wrong: dict[str, object]) -> None:
 
 
 def test_an_unknown_name_is_told_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="nodemailer$"):
+    with pytest.raises(UsageError, match=r"nodemailer$"):
         rendered("nodemialer")
     with pytest.raises(UsageError, match="aiosmtplib, curl"):
         rendered("???")

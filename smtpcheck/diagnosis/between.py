@@ -1,4 +1,4 @@
-"""Which of the causes that share a server's words is it? Who asked, whether a login went before, and the addresses tell.
+"""Which of the causes that share a server's words is it? Who asked, an earlier login, and the addresses tell.
 
 The words alone leave it open; what smtpcheck itself did often closes it.
 """
