@@ -6,8 +6,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Coroutine
-from importlib import import_module
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,13 +14,12 @@ from smtpcheck import advice
 from smtpcheck.core import Report, Result, Target
 from smtpcheck.credentials import Secret, resolve
 from smtpcheck.probes import classes
-from smtpcheck.report import json
+from smtpcheck.report import formats, json
 from smtpcheck.run import ask as run_probe
 from smtpcheck.run import run
 from smtpcheck.settings import default_imap_secret, default_secret, parse_target
 
 T = TypeVar("T")
-FORMATS = ("terminal", "html", "json")
 
 
 async def acheck(target: str | Target, *, password: str | Secret | None = None, **options: Any) -> Report:
@@ -62,15 +60,10 @@ def probe(
     return _finished(aprobe(name, target, password=password, **options))
 
 
-def render(report: Report, format: str = "terminal", *, lang: str = "", **knobs: Any) -> str:  # noqa: A002  # its name
-    """The report as text in one of the formats of smtpcheck/report/. Raises ValueError for another format."""
-    lang = advice.language(lang)
-    if format == "json":
-        return json.render(report, words=advice.Words(lang), catalog=json.catalog(classes()))
-    if format not in FORMATS:
-        raise ValueError(f"no format {format!r}; known: {', '.join(FORMATS)}")
-    text: str = import_module(f"smtpcheck.report.{format}").render(report, lang=lang, **knobs)
-    return text
+def render(report: Report | Sequence[Report], format: str = "text", *, lang: str = "") -> str:  # noqa: A002  # its name
+    """The report, or several in one, in a format of smtpcheck/report/formats/. Raises ValueError for another format."""
+    several = (report,) if isinstance(report, Report) else tuple(report)
+    return formats.render(several, format, lang=advice.language(lang))
 
 
 def dump(report: Report, path: str | Path, *, lang: str = "") -> Path:

@@ -52,7 +52,7 @@ def artifacts(report: Report) -> dict[str, str]:
         "json": api.render(report, "json", lang="en"),
         "json unescaped": json.dumps(json.loads(api.render(report, "json", lang="en")), ensure_ascii=False),
         "html": api.render(report, "html", lang="zh-CN"),
-        "terminal": api.render(report, "terminal", lang="en", verbose=True),
+        "terminal": api.render(report, "text", lang="en"),
         "repr": repr(report),
         "pickle": pickle.dumps(report).decode("latin-1"),
     }

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from smtpcheck import advice
@@ -60,7 +61,8 @@ def test_the_two_commands_install_from_the_lock_with_hashes() -> None:
 @pytest.mark.parametrize("line", [line for line in README.splitlines() if line.startswith("smtpcheck ")])
 def test_every_command_shown_is_one_that_exists(line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
-    command = cli.commands[words[0]]
+    command = cli.get_command(click.Context(cli), words[0])
+    assert command
     command.make_context("smtpcheck", words[1:], resilient_parsing=True)
     if words[0] == "explain":
         assert advice.entry(words[1], "en")

@@ -44,6 +44,8 @@ LONGEST_FUNCTION = 80
 REPLACED = {
     "tests/test_leaks.py": 2,  # the control: with masking switched off (and on again) the search must find the secret
 }
+# Names that libraries call.
+HOOKS = {"get_command"}  # click.Group
 CLUMSY = {"utils", "util", "models", "base", "helpers", "common", "misc"}
 
 
@@ -145,7 +147,7 @@ def test_imports_point_down_only(path: Path) -> None:
         ("lab/dnsd.py", "from smtpcheck.net import Door", False),
         ("run.py", "from smtpcheck.cli import main", False),
         ("run.py", "from smtpcheck.report import json", False),
-        ("cli.py", "from smtpcheck.lab import Lab", True),
+        ("cli/commands/lab.py", "from smtpcheck.lab import Lab", True),
     ],
 )
 def test_the_rule_for_imports_can_fail(file: str, code: str, allowed: bool) -> None:
@@ -269,7 +271,8 @@ def test_names_say_something(path: Path) -> None:
     names = [
         n.name for n in ast.walk(tree(path)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     ]
-    assert not [n for n in names if re.match("(get|do|handle|process)_[a-z]", n)]  # handle_EHLO is a hook
+    clumsy = [n for n in names if re.match("(get|do|handle|process)_[a-z]", n)]  # handle_EHLO is a hook
+    assert not set(clumsy) - HOOKS
     assert not [n for n in names if n.endswith(("Manager", "Helper", "Util", "Utils", "Impl"))]
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json as plain
-from collections.abc import Sequence
 from pathlib import Path
 
-from smtpcheck.advice import Words
 from smtpcheck.core import Report
 from smtpcheck.probes import classes
 from smtpcheck.report import json
@@ -33,14 +31,6 @@ def read(path: str | Path) -> tuple[Report, ...]:
     """The reports of a file; at most MAX_INPUT of it is read. Raises as `replay`, and OSError."""
     with Path(path).open("rb") as file:
         return replay(file.read(MAX_INPUT))
-
-
-def written(reports: Sequence[Report], lang: str) -> str:
-    """The reports as JSON, in the form they came in."""
-    catalog, words = json.catalog(classes()), Words(lang)
-    if len(reports) == 1:
-        return json.render(reports[0], words=words, catalog=catalog)
-    return json.render_many(reports, words=words, catalog=catalog)
 
 
 def _several(raw: bytes) -> bool:

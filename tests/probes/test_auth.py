@@ -70,7 +70,7 @@ def leaks(report: Report, practice: Practice) -> set[str]:
         "json": api.render(report, "json", lang="en"),
         "unescaped": json.dumps(json.loads(api.render(report, "json", lang="en")), ensure_ascii=False),
         "html": api.render(report, "html", lang="zh-CN"),
-        "terminal": api.render(report, "terminal", lang="en", verbose=True),
+        "terminal": api.render(report, "text", lang="en"),
         "repr": repr(report),
         "pickle": pickle.dumps(report).decode("latin-1"),
         "events": events.decode("utf-8", "replace"),
@@ -319,7 +319,7 @@ async def test_the_reason_of_a_refused_token_is_told(mechanism: str, farewell: b
     assert (finding.seen["status"], finding.seen["schemes"]) == ("400", "Bearer")
     assert (finding.seen["scope"], finding.seen["code"]) == ("https://mail.google.com/", 535)
     assert [line.strip() for line in heard(practice)[1:]] == [farewell, b"QUIT"]
-    assert "400" in api.render(report, "terminal", lang="zh-CN")
+    assert "400" in api.render(report, "text", lang="zh-CN")
 
 
 async def test_a_long_token_waits_for_the_servers_word() -> None:

@@ -221,7 +221,7 @@ async def test_a_secret_with_a_slip_that_works_is_warned_of_and_not_told(secret:
     assert codes <= {code for code in CAUSES if code.startswith("config-secret-")}
     assert_lossless(report)
     for lang in ("en", "zh-CN"):
-        told = api.render(report, "terminal", lang=lang, verbose=True) + api.render(report, "json", lang=lang)
+        told = api.render(report, "text", lang=lang) + api.render(report, "json", lang=lang)
         assert CANARY not in told
         assert CANARY[:5] not in told
 

@@ -1,0 +1,130 @@
+"""Whom does a check ask, and as whom? The options of `check` and `send`, and the one run behind both."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from smtpcheck.cli.console import EXIT, INTERRUPTED, options, outlets, progress, say, stop, write_all
+
+if TYPE_CHECKING:
+    from smtpcheck.core import Report, Result, Target
+    from smtpcheck.credentials import Secret
+
+AIM = options(
+    click.option("--user", help="log in as this user (default: the account)"),
+    click.option("--from", "sender", metavar="ADDRESS", help="envelope sender"),
+    click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="recipient; several are allowed"),
+    click.option("--mode", type=click.Choice(["auto", "starttls", "implicit", "plain"]), help="expect TLS to start so"),
+    click.option("--auth", metavar="MECH", help="use this SASL mechanism and no other"),
+    click.option("--allow", multiple=True, metavar="WHAT", help="plaintext-auth, unverified-auth: send the secret so"),
+    click.option("--dns", metavar="IP[:PORT]", help="ask this resolver"),
+    click.option("--ntp", metavar="HOST[:PORT]", help="compare the clock with this server"),
+    click.option("--ca-file", metavar="PEM", help="trust these roots in place of the system's"),
+    click.option("--ehlo", metavar="NAME", help="introduce ourselves so"),
+    click.option("--connect-to", multiple=True, metavar="HOST:PORT:ADDR:PORT", help="dial ADDR:PORT for HOST:PORT"),
+    click.option("--deadline", type=float, metavar="SECONDS", help="be done by then (default 30)"),
+    click.option("--only-target", is_flag=True, help="speak to the target and the resolver alone"),
+    click.option("--all-addresses", is_flag=True, help="look at more than eight endpoints"),
+)
+MAIL = options(
+    click.option("--message", metavar="FILE.eml", help="send this file as it is"),
+    click.option("--imap", metavar="HOST[:PORT]", help="look for the message in this mailbox"),
+    click.option("--imap-user", metavar="USER", help="the mailbox's user (default: the recipient)"),
+    click.option("--wait", type=float, metavar="SECONDS", help="look for it this long (default 120)"),
+)
+
+
+def checked(spec: str, given: dict[str, Any]) -> NoReturn:
+    """Check as the options of `check` say, write and say the report, and exit with its status."""
+    from smtpcheck import advice
+
+    json_file = given.pop("json_file")
+    wanted = outlets(json_file, given.pop("pages"))
+    verbose, quiet = given.pop("verbose"), given.pop("quiet")
+    lang = advice.language(given.pop("lang") or "")
+    chosen = {name: value for name, value in given.items() if not (value is None or value is False or value == ())}
+    aim, secret, mail_secret = _aim(spec, chosen)
+    report, interrupted = _run(aim, secret, mail_secret, lang, progress(lang, quiet=quiet or json_file == "-"))
+    write_all([report], wanted, lang)
+    say(report, lang, verbose=verbose, quiet=quiet, err=json_file == "-")
+    sys.exit(INTERRUPTED if interrupted else EXIT[report.verdict])
+
+
+def _aim(spec: str, options: dict[str, Any]) -> tuple[Target, Secret | None, Secret | None]:
+    from smtpcheck.core import Mode
+    from smtpcheck.credentials import SecretError, dotenv, resolve
+    from smtpcheck.settings import UsageError, default_imap_secret, default_secret, parse_target
+
+    environ = {**dotenv(Path(".env")), **os.environ}
+    try:
+        if "until" in options:
+            options["until"] = _stage(options["until"])
+        if "mode" in options:
+            options["mode"] = Mode(options["mode"])
+        aim = parse_target(spec, **options)
+        reference = default_secret(environ) if aim.user else ""
+        secret = resolve(reference, environ) if reference else _ask(aim)
+        options["secret"] = "env:SMTPCHECK_PASSWORD" if secret else ""
+        options["imap_secret"] = default_imap_secret(environ) if "send" in options else ""
+        mail_secret = resolve(options["imap_secret"], environ) if options["imap_secret"] else None
+        return parse_target(spec, **options), secret, mail_secret
+    except (UsageError, SecretError) as error:
+        stop(": ".join(map(str, error.args)))
+
+
+def _stage(word: str) -> Any:
+    from smtpcheck.core import Stage
+    from smtpcheck.settings import UNTIL, UsageError
+
+    if word not in tuple(UNTIL):
+        raise UsageError(f"--until {word[:20]!r} is no stage; known: {', '.join(UNTIL)}")
+    return Stage(word)
+
+
+def _ask(aim: Target) -> Secret | None:
+    """Ask at the terminal where a login is possible and wanted; without one the login is skipped and said so."""
+    from smtpcheck.core import Stage, TargetKind
+    from smtpcheck.credentials import Secret
+
+    wanted = aim.user and aim.kind is not TargetKind.MX and aim.until in (None, Stage.AUTH, Stage.MAIL, Stage.RCPT)
+    if not wanted or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    typed = click.prompt(
+        f"password for {aim.user} (empty: no login)", hide_input=True, default="", err=True, show_default=False
+    )
+    return Secret(typed) if typed else None
+
+
+def _run(
+    aim: Target,
+    secret: Secret | None,
+    mail_secret: Secret | None,
+    lang: str,
+    watch: Callable[[Result[Any]], None] | None,
+) -> tuple[Report, bool]:
+    import asyncio
+    import signal
+
+    from smtpcheck.cli import BEGAN
+    from smtpcheck.run import run
+
+    interrupted = False
+
+    async def work() -> Report:
+        stop = asyncio.Event()
+
+        def interrupt() -> None:
+            nonlocal interrupted
+            interrupted = True
+            stop.set()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
+        return await run(aim, secret=secret, mail_secret=mail_secret, watch=watch, began=BEGAN, stop=stop, lang=lang)
+
+    return asyncio.run(work()), interrupted

@@ -1,0 +1,36 @@
+"""What is the one thing that is broken on the way of a mail?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from smtpcheck.cli.aim import AIM, MAIL, checked
+from smtpcheck.cli.console import OUTPUT
+
+
+def _probe_names() -> str:
+    """From the file names, so that asking for help imports none of them."""
+    return ", ".join(sorted(path.stem for path in (Path(__file__).parents[2] / "probes").glob("[a-z]*.py")))
+
+
+@click.command(epilog=f"The probes: {_probe_names()}.")
+@click.argument("target")
+@click.option("--until", metavar="STAGE", help="stop after this stage: dns ... certificate auth rcpt data delivery")
+@click.option("--send", is_flag=True, help="send a test message, and look for it in the mailbox")
+@AIM
+@MAIL
+@OUTPUT
+def command(target: str, **options: Any) -> None:
+    """Walk the way of a mail to TARGET and name the first thing that is broken.
+
+    TARGET is me@example.com, smtp.example.com, host:587, smtps://host, smtp://host:port or mx:example.com.
+
+    The password is read from SMTPCHECK_PASSWORD, a .env file, or asked for; it is never an argument. One login is
+    tried, over verified TLS only.
+
+    Exit status: 0 healthy, 1 broken, 2 usage, 3 could not tell, 4 a bug of smtpcheck, 130 interrupted.
+    """
+    checked(target, options)

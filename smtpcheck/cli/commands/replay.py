@@ -1,0 +1,38 @@
+"""What do the rules of today say about a saved report?"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from smtpcheck.cli.console import OUTPUT, outlets, say, stop, worst, write_all
+
+
+@click.command()
+@click.argument("file", metavar="REPORT.json")
+@OUTPUT
+def command(
+    file: str, json_file: str | None, pages: tuple[str, ...], verbose: bool, quiet: bool, lang: str | None
+) -> None:
+    """Judge and diagnose a saved report again, by the rules of this release and without any network.
+
+    Several reports in one file are told one after the other. Exit status as of `check`: of several reports the worst.
+    """
+    from smtpcheck import advice
+    from smtpcheck.report import replay as saved
+    from smtpcheck.wire import ProtocolError
+
+    chosen, wanted = advice.language(lang or ""), outlets(json_file, pages)
+    try:
+        reports = saved.replay(sys.stdin.buffer.read(saved.MAX_INPUT + 1)) if file == "-" else saved.read(file)
+    except OSError as error:
+        stop(f"{file}: {error.strerror}")
+    except ProtocolError as error:
+        stop(f"{file}: {error}")
+    write_all(reports, wanted, chosen)
+    for place, report in enumerate(reports):
+        if place:
+            click.echo("", err=json_file == "-")
+        say(report, chosen, verbose=verbose, quiet=quiet, err=json_file == "-")
+    sys.exit(worst(reports))
