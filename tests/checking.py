@@ -17,6 +17,9 @@ from smtpcheck.settings import parse_target
 # what a peer has in the tests: every fault still shows, only sooner
 SHORT = Limits(dns=0.4, connect=1.0, quiet=0.5, greeting=2.5, reply=1.0, tls=1.0, auth=1.5)
 
+# for what a short limit would end before it is known
+PATIENT = Limits(dns=1.0, connect=1.0, quiet=0.5, greeting=2.5, reply=1.0, tls=1.0, auth=1.5)
+
 
 def aim(practice: Practice, **options: Any) -> Target:
     """The target that a user of this practice account would name."""

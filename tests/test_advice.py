@@ -33,7 +33,8 @@ from smtpcheck.core import (
     Verdict,
     Who,
 )
-from smtpcheck.diagnosis.causes import CAUSES, always, symptom
+from smtpcheck.diagnosis.case import always, symptom
+from smtpcheck.diagnosis.causes import CAUSES
 from smtpcheck.probes import probes, rules
 
 ROOM = Path(advice.__file__).parent

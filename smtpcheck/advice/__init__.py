@@ -83,7 +83,7 @@ def _entry(code: str, lang: str) -> Entry | None:
 def _symptoms() -> Mapping[str, str]:
     """The code of a break whose cause is not known further -> the finding whose text says the same."""
     # late: the probes load the DNS and TLS libraries, which a known code can be explained without
-    from smtpcheck.diagnosis.causes import symptom
+    from smtpcheck.diagnosis.case import symptom
     from smtpcheck.probes import rules
 
     found: dict[str, str] = {}

@@ -24,9 +24,11 @@ from smtpcheck.core import (
     Target,
     TargetKind,
 )
-from smtpcheck.diagnosis.causes import CAUSES, Case, Cause, always, rank, symptom
+from smtpcheck.diagnosis.case import Case, Cause, always, symptom
+from smtpcheck.diagnosis.causes import CAUSES
 from smtpcheck.diagnosis.evidence import evidence
 from smtpcheck.diagnosis.verdict import not_tested
+from smtpcheck.diagnosis.words import rank
 from smtpcheck.probes import named
 
 # Within a stage, the finding that makes the others irrelevant comes first: a certificate for another name

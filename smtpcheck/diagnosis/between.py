@@ -14,7 +14,7 @@ from smtpcheck.probes.auth import AuthFacts
 from smtpcheck.probes.message import MessageFacts
 
 if TYPE_CHECKING:
-    from smtpcheck.diagnosis.causes import Case
+    from smtpcheck.diagnosis.case import Case
 
 Decides = Callable[["Case"], str | None]
 """The cause, empty for none of them, None where it stays open."""

@@ -9,7 +9,7 @@ from smtpcheck.core import Evidence, Finding, Result, Stage, Who
 from smtpcheck.wire.smtp import Reply
 
 if TYPE_CHECKING:
-    from smtpcheck.diagnosis.causes import Case, Cause
+    from smtpcheck.diagnosis.case import Case, Cause
 
 _SAID = ("said", "text", "detail")
 

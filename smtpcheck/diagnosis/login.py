@@ -14,7 +14,7 @@ from smtpcheck.probes.auth import AuthFacts
 from smtpcheck.wire.sasl import Looks
 
 if TYPE_CHECKING:
-    from smtpcheck.diagnosis.causes import Case
+    from smtpcheck.diagnosis.case import Case
 
 Holds = Callable[["Case"], bool | None]
 

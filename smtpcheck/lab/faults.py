@@ -1,4 +1,26 @@
-"""Which faults can be injected by name? The table faults.toml, read."""
+"""Which faults can be injected by name? The rows of table/, read.
+
+A row says which server misbehaves how; what it does not say is good.
+
+  about    one line: what is wrong
+  server   good | script | refused | dropped | none      (script when there is a script)
+  mode     how the user expects TLS to start: starttls | implicit | plain
+  speaks   how the port really does, when that is something else
+  target   account ("me@DOMAIN") | mx ("mx:DOMAIN")
+  domain, host   the names of the account's domain and of its server, as "qq.com" and "smtp.qq.com"; "" for names of the
+           lab's own. ports: those of the host where it stands, first the usual one; its other usual ports are closed
+  options  what else the user says to `check`: user, sender, recipients, auth ...; {account} is me@DOMAIN
+  password the user's; "" for one at random
+  cert     the kind of chain shown (pki.py)
+  issuer   what serves the missing intermediate: served | missing | endless | elsewhere | hangs
+  script   fields of script.Script; texts are exact, one character is one octet
+  dns      how the resolver answers (dnsd.DnsFault), for: where = host | domain | everything
+  resolver shared | own | udp-only | down
+  address, address6, mx   records; "" for none
+  records  further ones, "NAME TYPE DATA" each, in place of those above; {host} and {domain} are filled in
+  send     a message is to be sent; folder: where it lands, "" for nowhere; imap: how the mailbox misbehaves (imapd)
+  ntp      how the time server misbehaves (ntpd.NtpFault); offset: what its time is ahead of ours, in seconds
+"""
 
 from __future__ import annotations
 
@@ -46,7 +68,7 @@ class Resolver(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One row of the table; the head of faults.toml says what the fields mean."""
+    """One row of the table; the head of this file says what the fields mean."""
 
     name: str
     about: str
@@ -60,9 +82,15 @@ class Fault:
     dns: str = ""
     where: Where = Where.HOST
     resolver: Resolver = Resolver.SHARED
+    domain: str = ""
+    host: str = ""
+    ports: tuple[int, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    password: str = ""
     address: str = "127.0.0.1"
     address6: str = ""
     mx: str = "10 {host}."
+    records: tuple[str, ...] = ()
     ntp: str = ""
     offset: float = 0.0
     send: bool = False
@@ -75,6 +103,8 @@ class Fault:
 
 _READ: Mapping[str, Any] = {
     "server": Server,
+    "ports": tuple,
+    "records": tuple,
     "mode": Mode,
     "speaks": Mode,
     "issuer": lambda word: word if word == "served" else IssuerFault(word),
@@ -89,9 +119,14 @@ _READ: Mapping[str, Any] = {
 
 @cache
 def rows() -> Mapping[str, Mapping[str, Any]]:
-    """The table as it stands in faults.toml."""
-    text = resources.files("smtpcheck.lab").joinpath("faults.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    """The table as it stands in its files."""
+    table: dict[str, Mapping[str, Any]] = {}
+    for path in sorted(resources.files("smtpcheck.lab").joinpath("table").iterdir(), key=str):
+        read = tomllib.loads(path.read_text(encoding="utf-8"))
+        if twice := table.keys() & read.keys():
+            raise ValueError(f"{path.name}: {', '.join(sorted(twice))} stands in another file too")
+        table |= read
+    return table
 
 
 def fault(name: str, **overrides: Any) -> Fault:

@@ -28,6 +28,7 @@ from smtpcheck.lab.smtpd import GoodServer
 
 _DOMAIN = "lab.test"
 _START_SECONDS = 10.0
+_USUAL = (465, 587, 25, 2525, 994)
 
 
 class _Service(Protocol):
@@ -91,22 +92,22 @@ class Lab:
                 self._folder = None
 
     async def start(self, fault_name: str = "healthy", /, **overrides: Any) -> Practice:
-        """Start what a fault needs; `overrides` replace fields of its row, `password` the account's password.
+        """Start what a fault needs; `overrides` replace fields of its row.
 
         The same fault again lives under a domain of its own. Raises KeyError for an unknown fault, TypeError and
         ValueError for an override that does not fit, OSError when this machine does not let us.
         """
-        password = overrides.pop("password", "") or f'practice/+="{secrets.token_hex(6)}'
         row = fault(fault_name, **overrides)
-        domain = f"{self._label(row.name)}.{_DOMAIN}"
-        host = domain if row.target == "mx" and not row.mx else f"smtp.{domain}"
+        password = row.password or f'practice/+="{secrets.token_hex(6)}'
+        domain = row.domain or f"{self._label(row.name)}.{_DOMAIN}"
+        host = row.host or (domain if row.target == "mx" and not row.mx else f"smtp.{domain}")
         authority, issuer, ca_file = await self._authority(row.issuer)
         context = authority.issue(row.cert, host).server_context()
         accounts = {f"me@{domain}": password} if row.target == "account" else {}
         server = await self._started(_server(row, host, context, accounts))
         resolver = await self._resolver(row)
         if isinstance(resolver, NameServer):
-            _publish(resolver, row, domain, host, server.port)
+            _publish(resolver, row, domain, host, row.ports[0] if row.ports else server.port)
         clock = await self._clock(row)
         options: dict[str, Any] = {
             "dns": f"{LOOPBACK}:{resolver.port}",
@@ -115,8 +116,10 @@ class Lab:
         }
         if row.speaks is not None:
             options["mode"] = row.mode
-        if row.target == "mx" and row.server is not Server.NONE:
-            options["connect_to"] = (f"{host}:25:{LOOPBACK}:{server.port}",)
+        detours = await self._detours(row, host, server.port)
+        if detours:
+            options["connect_to"] = detours
+        options |= {name: _named(value, f"me@{domain}") for name, value in row.options.items()}
         mailbox = await self._mailbox(row, authority, domain, password, server, resolver)
         if mailbox:
             options |= {"send": True, "imap": f"imap.{domain}:{mailbox.port}"}
@@ -133,6 +136,16 @@ class Lab:
             clock=clock,
             issuer=issuer,
             mailbox=mailbox,
+        )
+
+    async def _detours(self, row: Fault, host: str, port: int) -> tuple[str, ...]:
+        """Where the ports under 1024 are, which need root; a host's other usual ports are shut."""
+        ports = row.ports or ((25,) if row.target == "mx" and row.server is not Server.NONE else ())
+        others = [each for each in _USUAL if each not in ports] if row.ports else []
+        shut = (await self._started(Closed())).port if others else 0
+        return (
+            *(f"{host}:{each}:{LOOPBACK}:{port}" for each in ports),
+            *(f"{host}:{each}:{LOOPBACK}:{shut}" for each in others),
         )
 
     async def _mailbox(
@@ -188,6 +201,8 @@ class Lab:
                 return await self._started(Closed())
             case Resolver.OWN | Resolver.UDP_ONLY:
                 return await self._started(NameServer(tcp=row.resolver is Resolver.OWN))
+            case Resolver.SHARED if row.domain or row.host:  # names of others mean something else in the next fault
+                return await self._started(NameServer(tcp=True))
         if self._shared is None:
             self._shared = await self._started(NameServer())
         return self._shared
@@ -198,6 +213,13 @@ class Lab:
         if self._honest is None:
             self._honest = await self._started(TimeServer())
         return self._honest
+
+
+def _named(value: Any, account: str) -> Any:
+    """An option's value with the account filled in."""
+    if isinstance(value, str):
+        return value.replace("{account}", account)
+    return tuple(_named(each, account) for each in value) if isinstance(value, list | tuple) else value
 
 
 def _server(
@@ -225,6 +247,9 @@ def _publish(resolver: NameServer, row: Fault, domain: str, host: str, port: int
         resolver.add(host, "AAAA", row.address6)
     if row.mx:
         resolver.add(domain, "MX", row.mx.format(host=host))
+    named = [record.format(host=host, domain=domain).split(None, 2) for record in row.records]
+    for key in {(name, kind) for name, kind, _ in named}:
+        resolver.add(*key, *(data for name, kind, data in named if (name, kind) == key))
     if row.dns:
         resolver.spoil({Where.HOST: host, Where.DOMAIN: domain, Where.EVERYTHING: "."}[row.where], row.dns)
 

@@ -1,0 +1,63 @@
+"""What may be behind a login that was refused?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from smtpcheck.core import Stage
+from smtpcheck.diagnosis import login
+from smtpcheck.diagnosis.case import Case, Cause, Holds, always, configured, never, unknown
+from smtpcheck.diagnosis.words import by_words, replied, unspoken
+
+
+def login_refused() -> tuple[Cause, ...]:
+    """By words, after what the words leave open and other facts speak for."""
+    suspects = [Cause(code, suspicious(code), likely=login.LIKELY.get(code, never)) for code in login.SUSPECTS]
+    told = [cause for cause in by_words(Stage.AUTH) if cause.code not in {*login.SUSPECTS, _TOKEN.code}]
+    # words that no row knows: most refusals are about the credentials, which is no proof
+    others = [
+        Cause("auth-credentials-refused", unspoken(unknown)),
+        Cause("qq-password-not-authcode", unspoken(login.no_code_at("qq", "foxmail"))),
+    ]
+    return (*suspects, *told, *others)
+
+
+def suspicious(cause: str) -> Holds:
+    """As `replied`; None where other evidence than the words speaks for it."""
+    by_reply = replied(cause)
+
+    def holds(case: Case) -> bool | None:
+        said = by_reply(case)
+        return None if said is False and login.suspected(case, cause) else said
+
+    return holds
+
+
+def token_refused() -> tuple[Cause, ...]:
+    """What is said to a token: the words about user and password mean the token then."""
+    told = (cause for cause in by_words(Stage.AUTH) if cause.code not in {*login.BLAMING, _TOKEN.code})
+    return (*told, _TOKEN)
+
+
+_TOKEN = Cause("xoauth2-token-expired-or-scope", login.unfit_token)
+
+
+# QQ hangs up on logins that it distrusts, and so hides what it would have refused them with
+_HUNG_UP = tuple(
+    Cause(code, lambda case: None if login.at("qq", "foxmail")(case) else False)
+    for code in ("qq-silent-close-on-auth", "qq-authcode-revoked", "qq-login-rate-limited")
+)
+
+
+CAUSES: Mapping[str, tuple[Cause, ...]] = {
+    "auth-refused": login_refused(),
+    "auth-token-refused": token_refused(),
+    "auth-closed": _HUNG_UP,
+    "auth-reset": _HUNG_UP,
+    "auth-temporary": tuple(cause for cause in by_words(Stage.AUTH) if cause.code != _TOKEN.code),
+    "auth-not-offered": (Cause("host-mx-used-as-submission", configured("config-host-exchanger")),),
+    "auth-no-common": (
+        Cause("auth-mech-plain-refused", login.asked_for_plain),
+        Cause("auth-mech-none-common", always),
+    ),
+}

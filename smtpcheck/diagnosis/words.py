@@ -1,0 +1,39 @@
+"""What do the words of a server leave as the cause? The table of replies, narrowed by all else that is known."""
+
+from __future__ import annotations
+
+from smtpcheck.core import Stage
+from smtpcheck.diagnosis import between, login, replies
+from smtpcheck.diagnosis.case import Case, Cause, Holds, never
+
+MANY = 1000
+"""More than any row of the table names."""
+
+
+def replied(cause: str) -> Holds:
+    """The table of replies names that cause for what the server said; None: other possible ones say the same."""
+
+    def holds(case: Case) -> bool | None:
+        row = replies.row_of(case.finding, case.target)
+        said = between.narrowed(case, row.among or (row.cause,)) if row else ()
+        left = [code for code in said if not login.RULED_OUT.get(code, never)(case)]
+        return (True if len(left) == 1 else None) if cause in left else False
+
+    return holds
+
+
+def by_words(stage: Stage, *others: Cause) -> tuple[Cause, ...]:
+    """The causes that replies at that stage may have; `others` where no row knows the words."""
+    known = [Cause(code, replied(code), likely=login.LIKELY.get(code, never)) for code in replies.causes(stage)]
+    return (*known, *(Cause(other.code, unspoken(other.holds), likely=other.likely) for other in others))
+
+
+def unspoken(holds: Holds) -> Holds:
+    """That test, where no row knows the words."""
+    return lambda case: holds(case) if replies.row_of(case.finding, case.target) is None else False
+
+
+def rank(case: Case, code: str) -> tuple[int, int]:
+    """The place of a cause among those that say the same."""
+    row = replies.row_of(case.finding, case.target)
+    return login.place(case, code), row.among.index(code) if row and code in row.among else MANY
