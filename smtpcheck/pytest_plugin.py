@@ -1,0 +1,1 @@
+"""How do I ask from pytest? Targets become tests."""
