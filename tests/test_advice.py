@@ -140,7 +140,7 @@ def offered_by_findings() -> dict[str, set[str]]:
 
 OFFERED = offered_by_findings()
 # by the name of `Cause.seen`
-BROUGHT = {"_nothing": set[str](), "_clock": OFFERED["clock-ahead"], "_suggestion": {"suggestion"}}
+BROUGHT = {"_nothing": set[str](), "measured": OFFERED["clock-ahead"], "_suggestion": {"suggestion"}}
 
 
 def offered_to(code: str) -> set[str]:
