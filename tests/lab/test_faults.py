@@ -14,6 +14,7 @@ import pytest
 
 from smtpcheck.lab import Background, Lab, background
 from tests.lab import delivery_symptoms as delivery
+from tests.lab import healthy_symptoms as healthy
 from tests.lab import login_symptoms as login
 from tests.lab import mail_symptoms as mail
 from tests.lab import name_symptoms as names
@@ -170,6 +171,7 @@ SYMPTOMS: dict[str, Symptom] = {
     "auth-cram-garbage": login.challenge("CRAM-MD5", b"<1896.697170952@lab.test>"),
     "auth-oauth-only": login.token,
     **delivery.SYMPTOMS,
+    **healthy.SYMPTOMS,
 }
 
 

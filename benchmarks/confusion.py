@@ -1,0 +1,101 @@
+"""Is every fault named, none wrongly, and no healthy server accused? Injected fault x named cause, over the whole lab.
+
+    python -m benchmarks.confusion [--all] [NAME ...]
+
+Each fault of the practice range is checked as a user would check it, and what comes out is held against the row of its
+name in tests/expected/. Only what is not as expected is printed, with --all every row. Exit status 1 for a wrong name,
+a false alarm or a fault that was not noticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from smtpcheck.core import Report, Verdict
+from smtpcheck.lab import Lab
+from tests.checking import PATIENT, checked
+from tests.expectations import EXPECTED, Expectation
+
+# more at once would time our own machine
+AT_ONCE = 6
+
+
+class Grade(StrEnum):
+    """What a verdict is worth."""
+
+    NAMED = "named"
+    AMBIGUOUS = "ambiguous, the fault among the alternatives"
+    HEALTHY = "healthy, and so it is"
+    UNDECIDED = "could not tell, and nobody could"
+    MISSED = "NOT NOTICED"
+    FALSE_ALARM = "FALSE ALARM"
+    WRONG = "WRONG NAME"
+
+
+BAD = {Grade.MISSED, Grade.FALSE_ALARM, Grade.WRONG}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One injected fault and what was made of it."""
+
+    fault: str
+    expected: str
+    named: str
+    confidence: str
+    grade: Grade
+
+    def __str__(self) -> str:
+        named = f"{self.named or '-'} ({self.confidence})" if self.confidence else self.named or "-"
+        return f"{self.fault:40} {named:52} {self.grade}"
+
+
+def grade(expected: Expectation, report: Report) -> Grade:
+    """The verdict against what was injected."""
+    first = report.diagnosis
+    if expected.verdict == "healthy":
+        return Grade.FALSE_ALARM if first else Grade.HEALTHY if report.verdict is Verdict.HEALTHY else Grade.MISSED
+    if first is None:
+        return Grade.UNDECIDED if expected.verdict == report.verdict == "inconclusive" else Grade.MISSED
+    if first.code != expected.code:
+        possible = {alternative.code for alternative in first.alternatives}
+        return Grade.AMBIGUOUS if expected.code in possible else Grade.WRONG
+    return Grade.AMBIGUOUS if first.alternatives else Grade.NAMED
+
+
+async def row(lab: Lab, name: str, gate: asyncio.Semaphore) -> Row:
+    """One fault, injected and checked."""
+    async with gate:
+        report = await checked(await lab.start(name), limits=PATIENT)
+    expected, first = EXPECTED[name], report.diagnosis
+    named, confidence = (first.code, str(first.confidence)) if first else (str(report.verdict), "")
+    return Row(name, expected.code or expected.verdict, named, confidence, grade(expected, report))
+
+
+async def table(names: Sequence[str]) -> list[Row]:
+    """All rows, in the order of the names."""
+    gate = asyncio.Semaphore(AT_ONCE)
+    async with Lab() as lab:
+        return list(await asyncio.gather(*(row(lab, name, gate) for name in names)))
+
+
+def main() -> int:
+    """Print the table and the sums."""
+    words = [word for word in sys.argv[1:] if word != "--all"]
+    rows = asyncio.run(table(words or list(EXPECTED)))
+    for each in rows:
+        if each.grade in BAD or "--all" in sys.argv or words:
+            print(each)
+    counted = Counter(each.grade for each in rows)
+    for each in Grade:
+        print(f"{counted[each]:4}  {each}")
+    return 1 if any(each.grade in BAD for each in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
