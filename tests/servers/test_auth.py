@@ -42,7 +42,11 @@ def test_the_right_password(check: Check, mechanism: str, service: str) -> None:
 def test_a_wrong_password_is_refused_once(check: Check, mechanism: str) -> None:
     report = log_in(check, "--auth", mechanism, password="not-the-password")
 
-    assert (report["exit"], report["diagnosis"]["code"]) == (1, "auth-credentials-refused")
+    possible = [alternative["code"] for alternative in report["diagnosis"]["alternatives"]]
+    # a server whose passwords are hashed can't do CRAM-MD5 and says the same to a right one
+    trap = ["auth-cram-md5-trap", "auth-credentials-refused"] if mechanism == "CRAM-MD5" else []
+    assert (report["exit"], sorted(possible)) == (1, trap)
+    assert report["diagnosis"]["code"] == ("auth-refused" if trap else "auth-credentials-refused")
     facts = login(report)
     assert (facts["mechanism"], facts["attempts"], facts["reply"]["code"]) == (mechanism, 1, 535)
 
