@@ -82,6 +82,12 @@ async def test_two_independent_faults_are_both_reported_the_break_first() -> Non
     assert [d.code for d in report.diagnoses] == ["auth-credentials-refused", "clock-behind"]
 
 
+async def test_a_fault_behind_a_certificate_that_was_consented_to_is_reported_too() -> None:
+    report = await check_fault("auth-refused", cert="expired", options={"allow": ("unverified-auth",)})
+
+    assert [d.code for d in report.diagnoses] == ["cert-expired", "auth-credentials-refused"]
+
+
 async def test_one_attempt_and_no_second_mechanism_after_a_refusal() -> None:
     async with Lab() as lab:
         practice = await lab.start("auth-refused")

@@ -46,6 +46,7 @@ _WEIGHT = (
     "chain-issuer-not-yet-valid",
 )
 _AFTER_CERTIFICATE = frozenset({Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DELIVERY})
+_AND_ON = _AFTER_CERTIFICATE | {Stage.CERTIFICATE}
 
 
 def judge(target: Target, results: Sequence[Result[Any]]) -> tuple[Result[Any], ...]:
@@ -82,10 +83,24 @@ def _demoted(result: Result[Any], target: Target, primary: Subject | None) -> Re
 def diagnose(target: Target, results: Sequence[Result[Any]]) -> tuple[Diagnosis, ...]:
     """The causes in the order of repair; empty when nothing that was asked about is broken."""
     subject = route.chosen(target, results)
-    on_path = list(_breaks(target, subject, results))
+    on_path = _independent(list(_breaks(target, subject, results)))
     clock = [(r, f) for r in results for f in r.findings if f.stage is Stage.CLOCK and f.severity is Severity.FAIL]
-    cases = (Case(target, tuple(results), result, finding, subject) for result, finding in on_path[:1] + clock[:1])
+    cases = (Case(target, tuple(results), result, finding, subject) for result, finding in on_path + clock[:1])
     return tuple(_once([_name(case) for case in cases]))
+
+
+def _independent(found: list[tuple[Result[Any], Finding]]) -> list[tuple[Result[Any], Finding]]:
+    """The first break, and what broke at later stages that were reached all the same.
+
+    That takes consent to log in over a certificate that does not verify, or a recipient beside the refused one. Faults
+    of the settings explain what follows them.
+    """
+    stages = [finding.stage for _, finding in found]
+    return [
+        pair
+        for place, pair in enumerate(found)
+        if place == 0 or (stages[0] in _AND_ON and stages[place] in _AND_ON and stages[place] not in stages[:place])
+    ]
 
 
 def _once(diagnoses: Sequence[Diagnosis]) -> Iterator[Diagnosis]:
