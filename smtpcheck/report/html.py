@@ -1,6 +1,7 @@
 """How does a report look as a page? One file that opens anywhere: verdict, way, cause, what to do, then all the rest.
 
-No script, nothing fetched. Everything is written by markup.py, which escapes; the look is page.css.
+No script, nothing fetched. Everything is written by markup.py, which escapes; the look is page.css. Both languages are
+in the one file; which of them is shown is chosen on the page.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from importlib.resources import files
 
 from smtpcheck.advice import Words
 from smtpcheck.core import Alternative, Diagnosis, Report, Stage, Verdict
-from smtpcheck.report import details, path, picture, safe
-from smtpcheck.report.labels import labels, moment, opening
+from smtpcheck.report import details, overview, path, safe
+from smtpcheck.report.labels import moment, opening
 from smtpcheck.report.lines import title
 from smtpcheck.report.markup import Content, Html, document, prose, tag
+from smtpcheck.report.pictures.clock import clocks
+from smtpcheck.report.pictures.signs import icon
+from smtpcheck.report.pictures.way import way
+from smtpcheck.report.tongues import NAMES, Tongues, tongues
 
 MAX_RAW = 600
 """Characters of a raw line under a diagnosis."""
@@ -23,36 +28,36 @@ MAX_RAW = 600
 
 def render(report: Report, *, lang: str = "en") -> str:
     """The report as a whole page, self-contained; `fragment.render` is for a page that others begin."""
-    words = Words(lang)
+    spoken = tongues(lang)
     spec = safe.visible(report.target.spec, 120)
-    name = f"{title(path.headline(report, words.ui))} - {spec} - smtpcheck"
-    return document(style(), body(report, words), title=name, lang=words.lang)
+    name = f"{title(path.headline(report, spoken.words[0].ui))} - {spec} - smtpcheck"
+    return _page(name, body(report, spoken), spoken)
 
 
 def render_many(reports: Sequence[Report], *, lang: str = "en") -> str:
-    """Several reports as one page: a line of verdict for each, to be unfolded."""
-    words = Words(lang)
-    folded = [
-        tag(
-            "details",
-            tag(
-                "summary",
-                picture.icon(path.OF_VERDICT[report.verdict], words.ui[f"verdict.{report.verdict}"]),
-                tag("h2", tag("bdi", safe.visible(report.target.spec, 120))),
-                tag("span", _gist(report, words), class_="aside"),
-            ),
-            body(report, words, "section"),
-            class_="report",
+    """Several reports as one page: a table of their verdicts first, which leads to each, to be unfolded."""
+    spoken = tongues(lang)
+    folded = [overview.folded(i, one, body(one, spoken, several=True), spoken) for i, one in enumerate(reports)]
+    name = f"{overview.headline(reports, spoken.words[0])} - smtpcheck"
+    return _page(name, tag("main", overview.overview(reports, spoken), *folded), spoken)
+
+
+def _page(name: str, content: Html, spoken: Tongues) -> str:
+    return document(style(), _choice(spoken), content, title=name, lang=spoken.words[0].lang)
+
+
+def _choice(spoken: Tongues) -> Html:
+    """The languages to choose from; without a script, so that a style rule does the rest."""
+    first = spoken.words[0].lang
+    choices = [
+        (
+            tag("input", type="radio", name="tongue", id=f"tongue-{lang}", checked=lang == first, autocomplete="off"),
+            tag("label", NAMES[lang], for_=f"tongue-{lang}", lang=lang),
         )
-        for report in reports
+        for lang in NAMES
+        if any(words.lang == lang for words in spoken.words)
     ]
-    return document(style(), tag("main", *folded), title="smtpcheck", lang=words.lang)
-
-
-def _gist(report: Report, words: Words) -> str:
-    if report.diagnosis is None:
-        return title(path.headline(report, words.ui))
-    return opening(words.summary(safe.diagnosis(report.diagnosis)))
+    return tag("fieldset", tag("legend", spoken.own("language"), class_="vh"), choices, class_="tongues")
 
 
 @cache
@@ -61,119 +66,145 @@ def style() -> str:
     return files("smtpcheck.report").joinpath("page.css").read_text("utf-8")
 
 
-def body(report: Report, words: Words, element: str = "main") -> Html:
+def body(report: Report, spoken: Tongues, *, several: bool = False) -> Html:
     """What one report has to say, from the verdict down, in a main or, where there are several, a section."""
-    told = [_diagnosis(report, one, words, first=i == 0) for i, one in enumerate(report.diagnoses)]
-    folded = [tag("h2", title(labels(words.lang)["details"])), *details.parts(report, words)]
+    told = [_diagnosis(report, one, spoken, first=i == 0) for i, one in enumerate(report.diagnoses)]
+    folded = [tag("h2", spoken.own("details")), *details.parts(report, spoken)]
     return tag(
-        element,
-        _verdict(report, words),
-        _way(report, words),
-        _open(report, words),
+        "section" if several else "main",
+        _verdict(report, spoken, "h3" if several else "h1"),
+        _way(report, spoken),
+        _open(report, spoken),
         told,
         tag("section", folded, class_="folded"),
-        tag("footer", tag("p", _maker(report))),
-        lang=words.lang,
+        None if several else tag("footer", tag("p", _maker(report))),
     )
 
 
 # The verdict and the way
 
 
-def _verdict(report: Report, words: Words) -> Html:
+def _verdict(report: Report, spoken: Tongues, heading: str) -> Html:
     status = path.OF_VERDICT[report.verdict]
+    about = (moment(report.started), tag("span", spoken.each(lambda words: path.effort(report, words.ui))))
+    said = (
+        tag(heading, spoken.each(lambda words: headline(report, words)), class_="said"),
+        tag("p", spoken.each(lambda words: _lead(report, words)), class_="lead") if report.diagnosis else None,
+        tag("p", spoken.own("several-fit"), class_="fit") if _ambiguous(report) else None,
+        tag("p", tag("bdi", safe.visible(report.target.spec, 120)), class_="target"),
+        tag("p", about, class_="about"),
+    )
+    return tag("header", icon(status), tag("div", said), class_=f"verdict s-{status}")
+
+
+def headline(report: Report, words: Words) -> str:
+    """The verdict, and where it broke."""
     said = title(path.headline(report, words.ui))
     if report.diagnosis and report.verdict is Verdict.BROKEN:
         said = path.colon(said, words.ui) + words.ui[f"stage.{report.diagnosis.stage}"]
-    about = (moment(report.started), tag("span", path.effort(report, words.ui)))
-    return tag(
-        "header",
-        picture.icon(status, words.ui[f"verdict.{report.verdict}"]),
-        tag("div", tag("h1", said), tag("p", tag("bdi", safe.visible(report.target.spec, 120)), class_="target")),
-        tag("p", about, class_="about"),
-        class_=f"verdict s-{status}",
-    )
+    return said
 
 
-def _way(report: Report, words: Words) -> Html:
+def _lead(report: Report, words: Words) -> str:
+    return opening(words.summary(safe.diagnosis(report.diagnosis))) if report.diagnosis else ""
+
+
+def _ambiguous(report: Report) -> bool:
+    return bool(report.diagnosis and report.diagnosis.alternatives)
+
+
+def _way(report: Report, spoken: Tongues) -> Html:
     notes: list[Content] = []
     if untested := path.untested(report):
-        label = path.colon(title(words.ui["head.not-tested"]), words.ui)
-        notes.append(tag("p", label, path.stage_list(untested, words.ui), class_="faint"))
+        told = spoken.each(
+            lambda words: path.colon(title(words.ui["head.not-tested"]), words.ui)
+            + path.stage_list(untested, words.ui)
+        )
+        notes.append(tag("p", told, class_="faint"))
     if path.login_skipped(report):
-        notes.append(tag("p", title(words.ui["sentence.login-skipped"]), class_="faint"))
-    return tag(
-        "section", tag("h2", title(labels(words.lang)["way"])), picture.way(report, words), *notes, class_="card"
-    )
+        notes.append(tag("p", spoken.head("sentence.login-skipped"), class_="faint"))
+    return tag("section", tag("h2", spoken.own("way")), way(report, spoken), *notes, class_="card")
 
 
-def _open(report: Report, words: Words) -> Html | None:
+def _open(report: Report, spoken: Tongues) -> Html | None:
     """What kept the verdict from being known, or the check from its end."""
-    said = [] if report.complete else [title(words.ui["sentence.interrupted"])]
-    said += [title(words.ui["sentence.bug"])] if report.verdict is Verdict.BUG else []
-    said += [*path.shortfalls(report, words.ui), *path.unknown(report, words.ui)]
-    return tag("section", tag("ul", [tag("li", text) for text in said]), class_="card open") if said else None
+
+    def said(words: Words) -> Html | None:
+        told = [] if report.complete else [title(words.ui["sentence.interrupted"])]
+        told += [title(words.ui["sentence.bug"])] if report.verdict is Verdict.BUG else []
+        told += [*path.shortfalls(report, words.ui), *path.unknown(report, words.ui)]
+        return tag("ul", [tag("li", text) for text in told]) if told else None
+
+    content = spoken.each(said, "div")
+    return tag("section", content, class_="card open") if said(spoken.words[0]) else None
 
 
 # A diagnosis
 
 
-def _diagnosis(report: Report, recorded: Diagnosis, words: Words, *, first: bool) -> Html:
+def _diagnosis(report: Report, recorded: Diagnosis, spoken: Tongues, *, first: bool) -> Html:
     told = safe.diagnosis(recorded)
-    sure = tag("span", words.ui[f"confidence.{told.confidence}"], class_=f"chip c-{told.confidence}")
-    why = words.why(told)
+    summary = tag("p", spoken.each(lambda words: opening(words.summary(told))), class_="summary")
+    why = any(words.why(told) for words in spoken.words)
     return tag(
         "section",
-        tag("h2", title(words.ui["head.cause" if first else "head.also-broken"]), " ", sure),
-        tag("p", opening(words.summary(told)), class_="summary"),
+        tag("h2", spoken.head("head.cause" if first else "head.also-broken"), " ", _sure(told.confidence, spoken)),
+        None if first else summary,  # the verdict leads with it
         tag("p", tag("bdi", told.subject), class_="where") if told.subject else None,
-        tag("div", prose(why), class_="why") if why else None,
-        _evidence(report, recorded, words),
-        _steps(told, words),
-        _alternatives(told, words),
+        tag("div", spoken.each(lambda words: prose(words.why(told)), "p"), class_="why") if why else None,
+        _evidence(report, recorded, spoken),
+        _steps(told, spoken),
+        _alternatives(told, spoken),
         class_="card diagnosis" if first else "card diagnosis second",
     )
 
 
-def _evidence(report: Report, recorded: Diagnosis, words: Words) -> Html | None:
-    said = path.testimony(recorded, report, words, MAX_RAW)
-    figure = details.clock(report, words) if recorded.stage is Stage.CLOCK else None
+def _sure(confidence: str, spoken: Tongues) -> Html:
+    return tag("span", spoken.ui(f"confidence.{confidence}"), class_=f"chip c-{confidence}")
+
+
+def _evidence(report: Report, recorded: Diagnosis, spoken: Tongues) -> Html | None:
     rows = []
-    for one, (who, text) in zip(recorded.evidence, said, strict=True):
-        shown = tag("code", text) if one.raw else figure or tag("span", opening(text))
-        by = tag(
-            "p",
-            tag("strong", opening(who)),
-            " ",
-            tag("span", words.ui[f"stage.{one.stage}"], class_="faint"),
-        )
-        rows.append(tag("li", by, tag("div", shown, class_="said"), class_=f"w-{one.who}"))
-    return _part("evidence", tag("ul", rows, class_="evidence"), words) if rows else None
+    for i, one in enumerate(recorded.evidence):
+
+        def said(words: Words, i: int = i) -> str:
+            return path.testimony(recorded, report, words, MAX_RAW)[i][1]
+
+        figure = clocks(report, spoken) if recorded.stage is Stage.CLOCK and not one.raw else None
+        shown = tag("code", spoken.each(said)) if one.raw else tag("span", spoken.each(lambda w: opening(said(w))))
+        stage = tag("span", spoken.ui(f"stage.{one.stage}"), class_="faint")
+        by = tag("p", tag("strong", spoken.each(lambda w, who=one.who: opening(w.ui[f"who.{who}"]))), " ", stage)
+        rows.append(tag("li", by, tag("div", figure or shown, class_="said"), class_=f"w-{one.who}"))
+    return _part("evidence", tag("ul", rows, class_="evidence"), spoken) if rows else None
 
 
-def _steps(told: Diagnosis, words: Words) -> Html | None:
-    steps = [tag("li", prose(text)) for _, text in words.steps(told)]
-    otherwise = words.otherwise(told)
-    content = [tag("ol", steps, class_="steps") if steps else None]
-    content += [tag("p", prose(opening(otherwise)), class_="otherwise") if otherwise else None]
-    return _part("what-to-do", content, words) if steps or otherwise else None
+def _steps(told: Diagnosis, spoken: Tongues) -> Html | None:
+    def written(words: Words) -> list[Content]:
+        steps = [tag("li", prose(text)) for _, text in words.steps(told)]
+        otherwise = words.otherwise(told)
+        after = tag("p", prose(opening(otherwise)), class_="otherwise") if otherwise else None
+        return [tag("ol", steps, class_="steps") if steps else None, after]
+
+    content = spoken.each(written, "div")
+    return _part("what-to-do", content, spoken) if any(written(spoken.words[0])) else None
 
 
-def _alternatives(told: Diagnosis, words: Words) -> Html | None:
-    rows = [tag("li", _alternative(told, one, words)) for one in told.alternatives]
-    return _part("could-also-be", tag("ul", rows, class_="alternatives"), words) if rows else None
+def _alternatives(told: Diagnosis, spoken: Tongues) -> Html | None:
+    rows = [tag("li", _alternative(told, one, spoken)) for one in told.alternatives]
+    return _part("could-also-be", tag("ul", rows, class_="alternatives"), spoken) if rows else None
 
 
-def _alternative(told: Diagnosis, one: Alternative, words: Words) -> tuple[Content, ...]:
-    sure = tag("span", words.ui[f"confidence.{one.confidence}"], class_=f"chip c-{one.confidence}")
-    summary = tag("p", tag("strong", opening(words.summary(replace(told, code=one.code)))), " ", sure)
-    decides = words.decided_by(told, one)
-    label = tag("span", path.colon(title(words.ui["head.decided-by"]), words.ui), class_="faint")
-    return summary, tag("p", label, prose(decides)) if decides else None
+def _alternative(told: Diagnosis, one: Alternative, spoken: Tongues) -> tuple[Content, ...]:
+    other = replace(told, code=one.code)
+    summary = tag("strong", spoken.each(lambda words: opening(words.summary(other))))
+    label = tag("span", spoken.each(lambda w: path.colon(title(w.ui["head.decided-by"]), w.ui)), class_="faint")
+    decides = any(words.decided_by(told, one) for words in spoken.words)
+    content = (label, spoken.each(lambda words: prose(words.decided_by(told, one))))
+    return tag("p", summary, " ", _sure(one.confidence, spoken)), tag("p", *content) if decides else None
 
 
-def _part(name: str, content: Content, words: Words) -> Html:
-    return tag("div", tag("h3", title(words.ui[f"head.{name}"])), content, class_="part")
+def _part(name: str, content: Content, spoken: Tongues) -> Html:
+    return tag("div", tag("h3", spoken.head(f"head.{name}")), content, class_="part")
 
 
 def _maker(report: Report) -> str:

@@ -1,11 +1,13 @@
 """How is HTML written so that text stays text? A `str` is always escaped; only this module makes `Html`.
 
-Tags and attributes come from lists without script, link, source or event: what is not on them can't be written.
+Tags and attributes come from lists without script, source or event, and a link leads within the page: what is not on
+them can't be written.
 """
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -15,32 +17,31 @@ from smtpcheck.report import safe
 CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 TAGS = frozenset(
     {
-        *("html", "head", "body", "meta", "title", "style", "main", "header", "section", "footer", "div"),
+        *("html", "head", "body", "meta", "title", "style", "main", "header", "section", "footer", "div", "nav"),
         *("h1", "h2", "h3", "p", "ol", "ul", "li", "dl", "dt", "dd", "figure", "figcaption", "details", "summary"),
-        *("table", "thead", "tbody", "tr", "th", "td", "span", "strong", "bdi", "code", "time", "br"),
-        *("svg", "path", "circle", "rect", "line", "text"),
+        *("table", "caption", "thead", "tbody", "tr", "th", "td", "span", "strong", "bdi", "code", "time", "br"),
+        *("a", "fieldset", "legend", "label", "input"),
+        *("svg", "desc", "g", "path", "circle", "rect", "line", "text"),
     }
 )
 ATTRIBUTES = frozenset(
     {
-        *(
-            "aria-hidden",
-            "aria-label",
-            "charset",
-            "class",
-            "colspan",
-            "content",
-            "datetime",
-            "http-equiv",
-            "lang",
-            "name",
-            "open",
-        ),
-        *("role", "scope", "tabindex", "cx", "cy", "d", "height", "r", "rx", "text-anchor", "viewBox", "width"),
+        *("aria-hidden", "aria-label", "charset", "class", "colspan", "content", "datetime", "http-equiv", "id"),
+        *("lang", "name", "open", "role", "scope", "tabindex", "autocomplete", "checked", "for", "type", "href"),
+        *("cx", "cy", "d", "dx", "height", "r", "rx", "text-anchor", "viewBox", "width"),
         *("x", "x1", "x2", "y", "y1", "y2"),
+        *("fill", "font-size", "opacity", "overflow", "stroke", "stroke-dasharray", "stroke-linecap", "stroke-linejoin"),
+        *("stroke-width",),
     }
 )
-_VOID = frozenset({"br", "meta"})
+# What these attributes may say: a link leads within the page, a choice is one of a few, a colour fetches nothing.
+_CLOSED = {
+    "href": re.compile(r"#[a-z][a-z0-9-]*"),
+    "type": re.compile(r"radio"),
+    "fill": re.compile(r"none|currentColor|#[0-9a-f]{3,6}|var\(--[a-z-]+, #[0-9a-f]{3,6}\)"),
+    "stroke": re.compile(r"none|currentColor|#[0-9a-f]{3,6}|var\(--[a-z-]+, #[0-9a-f]{3,6}\)"),
+}
+_VOID = frozenset({"br", "meta", "input"})
 _UNLIMITED = 1_000_000
 
 
@@ -62,7 +63,7 @@ def together(*content: Content) -> Html:
 def tag(name: str, /, *content: Content, **attributes: str | int | bool | None) -> Html:
     """An element; `class_` is class and `_` is `-`, an attribute that is None or False is left away.
 
-    ValueError for a tag or an attribute that is not on the lists.
+    ValueError for a tag or an attribute that is not on the lists, and for a value that would lead out of the page.
     """
     if name not in TAGS:
         raise ValueError(f"no such tag here: {name!a}")
@@ -116,6 +117,8 @@ def _attribute(key: str, value: str | int | bool | None) -> str:
         raise ValueError(f"no such attribute here: {name!a}")
     if value is None or value is False:
         return ""
+    if name in _CLOSED and not _CLOSED[name].fullmatch(str(value)):
+        raise ValueError(f"{name} may not say here: {value!a:.80}")
     return f" {name}" if value is True else f' {name}="{_escaped(str(value))}"'
 
 

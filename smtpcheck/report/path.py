@@ -76,7 +76,7 @@ def legs(report: Report, *, full: bool = False) -> tuple[Leg, ...]:
     subject = route.chosen(report.target, report.results)
     walked: list[Leg] = []
     for stage in _asked(report, subject):
-        own = _own_status(stage, subject, report.results)
+        own = status_of(stage, subject, report.results)
         ended = any(leg.status in _ENDED for leg in walked)
         walked.append(Leg(stage, own or (Status.BLOCKED if ended else Status.SKIPPED)))
     kept = [leg for leg in walked if full or not _folded(leg, walked)]
@@ -98,7 +98,7 @@ def _folded(leg: Leg, walked: Sequence[Leg]) -> bool:
     return leg.stage in _FOLDED and leg.status in _QUIET and leg is not walked[-1]
 
 
-def _own_status(stage: Stage, subject: Subject | None, results: Sequence[Result[Any]]) -> Status | None:
+def status_of(stage: Stage, subject: Subject | None, results: Sequence[Result[Any]]) -> Status | None:
     """How the results about the stage went, None when none says anything about it."""
     if stage is Stage.DNS:
         names = [r for r in results if r.probe in ("mx", "submission") or _resolves(r, subject)]
