@@ -1,4 +1,4 @@
-"""How does one object look in a notebook cell: a result, a transcript, a chain, a table of results or findings?
+"""How does one object look in a notebook cell: a result, a transcript, a chain, a table, a picture of a report?
 
 Fragments of HTML: no script, no style sheet, nothing fetched; text and background stay the reader's own, for light and
 dark alike. Everything goes through `_text`, which escapes. Facts carry the names they have in Python, and certificates
@@ -16,9 +16,15 @@ from itertools import islice
 from typing import Any
 
 from smtpcheck import advice
-from smtpcheck.core import Conversation, Direction, Event, Finding, Result, Stage, Status
+from smtpcheck.core import Conversation, Direction, Event, Finding, Report, Result, Stage, Status
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.report import path, safe
+from smtpcheck.report.markup import Html
+from smtpcheck.report.pictures.clock import clock as offset
+from smtpcheck.report.pictures.heat import heat
+from smtpcheck.report.pictures.waterfall import waterfall
+from smtpcheck.report.pictures.way import way
+from smtpcheck.report.tongues import tongues
 from smtpcheck.wire.certificate import CertificateFacts
 from smtpcheck.wire.smtp import Reply
 
@@ -63,6 +69,8 @@ def result(one: Result[Any], *, lang: str = "en") -> str:
     if why := path.reason(one, words.ui, 1000):
         parts.append(f"<div>{_text(why)}</div>")
     parts += [f"<div>{_found(finding, words)}</div>" for finding in one.findings[:MAX_ROWS]]
+    if drawn := offset(one, tongues(lang, alone=True)):
+        parts.append(drawn.source)
     if isinstance(one.facts, ChainFacts):
         parts.append(_chain(one.facts))
     elif one.facts is not None:
@@ -102,6 +110,31 @@ def conversation(talk: Conversation, *, lang: str = "en") -> str:
 def chain(facts: ChainFacts, *, lang: str = "en") -> str:
     """The certificates as sent, their time as a bar against the moment of the check (the upright line)."""
     return _box(Status.OK if facts.verdict.verified else Status.FAIL, lang, [_chain(facts)])
+
+
+# Pictures, drawn as on the page
+
+
+def timeline(report: Report, *, lang: str = "en") -> str:
+    """When each stage and each question aside began, and how long it took; says so where nothing was timed."""
+    return _drawn(waterfall(report, tongues(lang, alone=True)), report, lang)
+
+
+def endpoints(report: Report, *, lang: str = "en") -> str:
+    """How far each address and port went, stage by stage; the way of the one where there is only one."""
+    spoken = tongues(lang, alone=True)
+    return _drawn(heat(report, spoken) or way(report, spoken), report, lang)
+
+
+def clock(one: Result[Any], *, lang: str = "en") -> str:
+    """How far this machine's clock is off, on an axis; as any other result where it has no such facts."""
+    drawn = offset(one, tongues(lang, alone=True))
+    return _box(one.status, lang, [drawn.source]) if drawn else result(one, lang=lang)
+
+
+def _drawn(picture: Html | None, report: Report, lang: str) -> str:
+    text = picture.source if picture else _text(advice.ui(lang)["status.skipped"])
+    return _box(path.OF_VERDICT[report.verdict], lang, [text])
 
 
 # Harmless text

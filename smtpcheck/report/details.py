@@ -69,11 +69,12 @@ def _bounded(text: str | Html, limit: int = safe.LIMIT) -> str | Html:
 def _contacts(report: Report, tongues: Tongues) -> Iterator[tuple[str | Html, str | Html]]:
     for contact in report.contacts:
         known = f"contact.{contact.who}" in tongues.words[0].ui
-        why = safe.visible(contact.why, 120)
-        aside = tongues.each(lambda words, why=why: path.brackets(why, words.ui) if why else "")
-        yield tongues.head(f"contact.{contact.who}") if known else contact.who, together(
-            safe.visible(contact.where, 240), aside
-        )
+        name = tongues.head(f"contact.{contact.who}") if known else contact.who
+        yield name, together(safe.visible(contact.where, 240), _aside(safe.visible(contact.why, 120), tongues))
+
+
+def _aside(text: str, tongues: Tongues) -> Html | None:
+    return tongues.each(lambda words: path.brackets(text, words.ui)) if text else None
 
 
 # Findings and results

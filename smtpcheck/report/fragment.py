@@ -6,13 +6,17 @@ Everything goes through `_text`, which escapes. Text and background stay the rea
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from smtpcheck import advice
 from smtpcheck.core import Conversation, Diagnosis, Direction, Report, Result, Severity, Status
 from smtpcheck.report import path, safe
+from smtpcheck.report.labels import labels
+from smtpcheck.report.pictures.heat import heat
+from smtpcheck.report.pictures.waterfall import waterfall
+from smtpcheck.report.tongues import tongues
 
 MAX_EVENTS = 500
 """Lines of one transcript; a defence, several times the longest honest conversation."""
@@ -46,6 +50,7 @@ def render(report: Report, *, lang: str = "en") -> str:
         *(_cause(report, told, words, first=i == 0) for i, told in enumerate(report.diagnoses)),
         _findings(report, words),
         _footer(report, words),
+        *_pictures(report, words),
         _results(report, words),
         *(_transcript(conversation, words) for conversation in report.conversations),
         "</section>",
@@ -148,6 +153,13 @@ def _footer(report: Report, words: advice.Words) -> str:
         said.append(_text(words.ui["sentence.login-skipped"]))
     said.append(_text(path.effort(report, words.ui)))
     return f'<p style="opacity:.75">{"<br>".join(said)}</p>'
+
+
+def _pictures(report: Report, words: advice.Words) -> Iterator[str]:
+    spoken, names = tongues(words.lang, alone=True), labels(words.lang)
+    for name, drawn in (("endpoints", heat(report, spoken)), ("timeline", waterfall(report, spoken))):
+        if drawn:
+            yield _details(_title(names[name]), drawn.source)
 
 
 def _results(report: Report, words: advice.Words) -> str:

@@ -117,8 +117,7 @@ def _way(report: Report, spoken: Tongues) -> Html:
     notes: list[Content] = []
     if untested := path.untested(report):
         told = spoken.each(
-            lambda words: path.colon(title(words.ui["head.not-tested"]), words.ui)
-            + path.stage_list(untested, words.ui)
+            lambda words: path.colon(title(words.ui["head.not-tested"]), words.ui) + path.stage_list(untested, words.ui)
         )
         notes.append(tag("p", told, class_="faint"))
     if path.login_skipped(report):
@@ -164,18 +163,25 @@ def _sure(confidence: str, spoken: Tongues) -> Html:
 
 
 def _evidence(report: Report, recorded: Diagnosis, spoken: Tongues) -> Html | None:
-    rows = []
-    for i, one in enumerate(recorded.evidence):
-
-        def said(words: Words, i: int = i) -> str:
-            return path.testimony(recorded, report, words, MAX_RAW)[i][1]
-
-        figure = clocks(report, spoken) if recorded.stage is Stage.CLOCK and not one.raw else None
-        shown = tag("code", spoken.each(said)) if one.raw else tag("span", spoken.each(lambda w: opening(said(w))))
-        stage = tag("span", spoken.ui(f"stage.{one.stage}"), class_="faint")
-        by = tag("p", tag("strong", spoken.each(lambda w, who=one.who: opening(w.ui[f"who.{who}"]))), " ", stage)
-        rows.append(tag("li", by, tag("div", figure or shown, class_="said"), class_=f"w-{one.who}"))
+    figure = clocks(report, spoken) if recorded.stage is Stage.CLOCK else None
+    rows = [_observation(report, recorded, i, figure, spoken) for i in range(len(recorded.evidence))]
     return _part("evidence", tag("ul", rows, class_="evidence"), spoken) if rows else None
+
+
+def _observation(report: Report, recorded: Diagnosis, i: int, figure: Html | None, spoken: Tongues) -> Html:
+    """One piece of evidence: who, at which stage, and what; a reading of the clock as its picture."""
+    one = recorded.evidence[i]
+
+    def said(words: Words) -> str:
+        return path.testimony(recorded, report, words, MAX_RAW)[i][1]
+
+    who = tag("strong", spoken.each(lambda words: opening(words.ui[f"who.{one.who}"])))
+    by = tag("p", who, " ", tag("span", spoken.ui(f"stage.{one.stage}"), class_="faint"))
+    if one.raw:
+        shown = tag("code", spoken.each(said))
+    else:
+        shown = figure or tag("span", spoken.each(lambda words: opening(said(words))))
+    return tag("li", by, tag("div", shown, class_="said"), class_=f"w-{one.who}")
 
 
 def _steps(told: Diagnosis, spoken: Tongues) -> Html | None:

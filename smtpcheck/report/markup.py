@@ -30,7 +30,16 @@ ATTRIBUTES = frozenset(
         *("lang", "name", "open", "role", "scope", "tabindex", "autocomplete", "checked", "for", "type", "href"),
         *("cx", "cy", "d", "dx", "height", "r", "rx", "text-anchor", "viewBox", "width"),
         *("x", "x1", "x2", "y", "y1", "y2"),
-        *("fill", "font-size", "opacity", "overflow", "stroke", "stroke-dasharray", "stroke-linecap", "stroke-linejoin"),
+        *(
+            "fill",
+            "font-size",
+            "opacity",
+            "overflow",
+            "stroke",
+            "stroke-dasharray",
+            "stroke-linecap",
+            "stroke-linejoin",
+        ),
         *("stroke-width",),
     }
 )
@@ -52,6 +61,8 @@ class Html:
     source: str
 
 
+Value: TypeAlias = "str | float | bool | None"
+"""Of an attribute."""
 Content: TypeAlias = "str | Html | Iterable[Content] | None"
 
 
@@ -60,7 +71,7 @@ def together(*content: Content) -> Html:
     return Html("".join(_source(one) for one in content))
 
 
-def tag(name: str, /, *content: Content, **attributes: str | int | bool | None) -> Html:
+def tag(name: str, /, *content: Content, **attributes: Value) -> Html:
     """An element; `class_` is class and `_` is `-`, an attribute that is None or False is left away.
 
     ValueError for a tag or an attribute that is not on the lists, and for a value that would lead out of the page.
@@ -111,7 +122,7 @@ def _source(content: Content) -> str:
     return "".join(_source(one) for one in content)
 
 
-def _attribute(key: str, value: str | int | bool | None) -> str:
+def _attribute(key: str, value: Value) -> str:
     name = key.rstrip("_").replace("_", "-")
     if name not in ATTRIBUTES:
         raise ValueError(f"no such attribute here: {name!a}")

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from smtpcheck.advice import LANGUAGES, Words
+from smtpcheck.core import Stage
+from smtpcheck.report import path
 from smtpcheck.report.labels import labels
 from smtpcheck.report.lines import title
 from smtpcheck.report.markup import Content, Html, tag, together
@@ -39,6 +41,10 @@ class Tongues:
     def head(self, key: str) -> Html:
         """A word of the catalogue, with a capital letter."""
         return self.each(lambda words: title(words.ui[key]))
+
+    def short(self, stage: Stage) -> Html:
+        """The name of a stage where there is little room."""
+        return self.each(lambda words: title(path.short(stage, words.ui)))
 
     def own(self, key: str, **values: str | int) -> Html:
         """A label of the page, with a capital letter."""

@@ -11,7 +11,7 @@ from smtpcheck.core import Report, Result, Status
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.report import safe
 from smtpcheck.report.labels import labels, moment
-from smtpcheck.report.markup import Content, Html, tag, together
+from smtpcheck.report.markup import Content, Html, Value, tag, together
 from smtpcheck.report.pictures.drawing import FAINT, PAPER, TONES, canvas, percent
 from smtpcheck.report.pictures.signs import icon
 from smtpcheck.report.tongues import Tongues
@@ -70,7 +70,7 @@ def _certificate(position: int, one: CertificateFacts, facts: ChainFacts, tongue
 
 
 def _flaw(text: Content) -> Html:
-    return tag("p", icon(Status.FAIL), tag("strong", text), class_="flaw s-fail")
+    return tag("p", icon(Status.FAIL), " ", tag("strong", text), class_="flaw s-fail")
 
 
 def _flaws(position: int, one: CertificateFacts, facts: ChainFacts, tongues: Tongues) -> Iterator[Content]:
@@ -93,7 +93,9 @@ def validity(one: CertificateFacts, at: datetime, words: Words) -> Html:
     span = names["until"].format(start=f"{one.not_before:%Y-%m-%d}", end=f"{one.not_after:%Y-%m-%d}")
     good = one.not_before <= at <= one.not_after
     state = _told(one, at, words)
-    told = tag("p", icon(Status.OK if good else Status.FAIL), tag("strong", state), tag("span", span, class_="faint"))
+    told = tag(
+        "p", icon(Status.OK if good else Status.FAIL), tag("strong", state), " ", tag("span", span, class_="faint")
+    )
     return together(_span(one.not_before, one.not_after, at, good, f"{state}{words.ui['list.separator']}{span}"), told)
 
 
@@ -116,7 +118,13 @@ def _span(start: datetime, end: datetime, at: datetime, good: bool, told: str) -
         return (when - first).total_seconds() / room * 0.92 + 0.04
 
     now, tone = place(at), TONES[Status.OK if good else Status.FAIL]
-    valid = {"x": percent(place(start)), "y": 9, "height": 8, "rx": 4, "width": percent(place(end) - place(start))}
+    valid: dict[str, Value] = {
+        "x": percent(place(start)),
+        "y": 9,
+        "height": 8,
+        "rx": 4,
+        "width": percent(place(end) - place(start)),
+    }
     bar = tag("rect", class_="bar", fill=tone if good else "none", stroke=tone, stroke_width=1.5, **valid)
     parts = (
         tag("line", x1="0%", x2="100%", y1=13, y2=13, stroke=FAINT, stroke_width=1.5, stroke_dasharray="2 3"),
@@ -142,4 +150,4 @@ def _absent(facts: ChainFacts, tongues: Tongues) -> Html | None:
     status = Status.FAIL if unknown else Status.OK
     name = tag("strong", tag("bdi", safe.visible(last.issuer, 240)))
     told = tag("span", tongues.own("not-sent" if unknown else "in-store"))
-    return tag("li", tag("p", icon(status), name, told), class_=f"absent s-{status}")
+    return tag("li", tag("p", icon(status), " ", name, " ", told), class_=f"absent s-{status}")

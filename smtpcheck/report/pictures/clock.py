@@ -8,9 +8,9 @@ from smtpcheck.advice import Words
 from smtpcheck.core import Report, Result, Status
 from smtpcheck.probes.clock import Clock, ClockFacts
 from smtpcheck.report import safe
-from smtpcheck.report.labels import amount, duration, labels
+from smtpcheck.report.labels import amount, labels
 from smtpcheck.report.lines import title
-from smtpcheck.report.markup import Html, tag, together
+from smtpcheck.report.markup import Html, Value, tag, together
 from smtpcheck.report.pictures.drawing import FAINT, TONES, canvas, percent
 from smtpcheck.report.tongues import Tongues
 
@@ -37,7 +37,9 @@ def clock(result: Result[Any], tongues: Tongues) -> Html | None:
 def _figure(facts: ClockFacts, words: Words) -> Html:
     said, names, limit = saying(facts, words), labels(words.lang), Clock().limit_seconds
     within = names["clock-within"].format(
-        uncertainty=duration(facts.uncertainty), server=safe.visible(facts.server, 120), limit=amount(limit, words.lang)
+        uncertainty=amount(facts.uncertainty, words.lang),
+        server=safe.visible(facts.server, 120),
+        limit=amount(limit, words.lang),
     )
     caption = tag("figcaption", tag("p", tag("strong", title(said))), tag("p", title(within), class_="faint"))
     return tag("figure", caption, _axis(facts, limit, said, within, words))
@@ -62,7 +64,7 @@ def _axis(facts: ClockFacts, limit: float, said: str, within: str, words: Words)
     status = Status.FAIL if off - doubt > limit else Status.OK
     tone, fine = TONES[status], TONES[Status.OK]
     width = place(limit) - place(-limit)
-    band = {"x": percent(place(-limit)), "y": 22, "width": percent(width), "height": 28, "rx": 3}
+    band: dict[str, Value] = {"x": percent(place(-limit)), "y": 22, "width": percent(width), "height": 28, "rx": 3}
     parts = [
         tag("rect", class_="band", fill=fine, opacity=0.16, **band),
         tag("rect", fill="none", stroke=fine, stroke_dasharray="4 3", **band),
@@ -86,7 +88,9 @@ def _axis(facts: ClockFacts, limit: float, said: str, within: str, words: Words)
 def _whisker(low: float, high: float, tone: str) -> tuple[Html, ...]:
     """The uncertainty, as a bar with an end at each side."""
     line = tag("line", x1=percent(low), x2=percent(high), y1=36, y2=36, stroke=tone, stroke_width=6, opacity=0.5)
-    ends = (tag("line", x1=percent(at), x2=percent(at), y1=28, y2=44, stroke=tone, stroke_width=2) for at in (low, high))
+    ends = (
+        tag("line", x1=percent(at), x2=percent(at), y1=28, y2=44, stroke=tone, stroke_width=2) for at in (low, high)
+    )
     return (line, *ends)
 
 

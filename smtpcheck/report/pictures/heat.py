@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from smtpcheck import route
 from smtpcheck.core import PATHS, Kind, Report, Stage, Status, Step, Subject
 from smtpcheck.report import path, safe
-from smtpcheck.report.lines import title
 from smtpcheck.report.markup import Html, tag, together
 from smtpcheck.report.pictures.drawing import TONES, canvas, percent
 from smtpcheck.report.pictures.signs import icon
@@ -34,7 +33,7 @@ def heat(report: Report, tongues: Tongues) -> Html | None:
     stages = _columns(report, shown)
     slowest = max((seconds for row in took.values() for seconds in row.values()), default=0.0)
     chosen = route.chosen(report.target, report.results)
-    heads = [tag("th", tongues.each(lambda w, s=stage: title(path.short(s, w.ui))), scope="col") for stage in stages]
+    heads = [tag("th", tongues.short(stage), scope="col") for stage in stages]
     corner = tag("th", tongues.own("endpoint"), scope="col", class_="endpoint")
     rows = [
         tag(
@@ -85,13 +84,12 @@ def _walked(report: Report, subject: Subject) -> dict[Stage, Step]:
 
 def _name(subject: Subject, chosen: bool, tongues: Tongues) -> Html:
     chip = tag("span", tongues.own("primary"), class_="chip") if chosen else None
-    where = tag("bdi", safe.visible(str(subject), 120))
-    return tag("th", where, " ", chip, scope="row", class_="endpoint")
+    host = f"[{subject.address}]" if ":" in subject.address else subject.address
+    where = tag("bdi", safe.visible(f"{host}:{subject.port} {subject.mode}", 120), class_="where")
+    return tag("th", tag("bdi", safe.visible(subject.name, 120)), " ", where, " ", chip, scope="row", class_="endpoint")
 
 
-def _cell(
-    report: Report, subject: Subject, stage: Stage, took: float | None, slowest: float, tongues: Tongues
-) -> Html:
+def _cell(report: Report, subject: Subject, stage: Stage, took: float | None, slowest: float, tongues: Tongues) -> Html:
     went = status(report, subject, stage)
     if went is None:
         return tag("td", class_="none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from smtpcheck.core import Severity, Status
-from smtpcheck.report.markup import Html, tag
+from smtpcheck.report.markup import Html, Value, tag
 from smtpcheck.report.pictures.drawing import PAPER, TONES
 
 _INFO = "var(--unknown, #3b82d6)"
@@ -49,5 +49,5 @@ def remark(severity: Severity) -> Html:
 
 def _sign(body: Html, lines: str, ink: str, name: str) -> Html:
     drawn = tag("path", d=lines, fill="none", stroke=ink, stroke_width=3, stroke_linecap="round")
-    size = {"width": 18, "height": 18, "viewBox": "0 0 32 32"}
+    size: dict[str, Value] = {"width": 18, "height": 18, "viewBox": "0 0 32 32"}
     return tag("svg", body, drawn, class_=f"icon {name}", aria_hidden="true", **size)

@@ -10,9 +10,9 @@ from smtpcheck import route
 from smtpcheck.advice import Words
 from smtpcheck.core import Conversation, Direction, Event, Kind, Report, Severity, Status, Step
 from smtpcheck.report import path, safe
-from smtpcheck.report.labels import duration, labels
+from smtpcheck.report.labels import duration
 from smtpcheck.report.lines import title
-from smtpcheck.report.markup import Content, Html, tag, together
+from smtpcheck.report.markup import Content, Html, Value, tag, together
 from smtpcheck.report.pictures.drawing import FAINT, TONES, canvas, marks, percent
 from smtpcheck.report.pictures.signs import icon
 from smtpcheck.report.tongues import Tongues
@@ -146,7 +146,14 @@ def _axis(total: float, tongues: Tongues) -> Html:
 def _mark(at: float, total: float) -> Html:
     how = "start" if at == 0 else "end" if at > total * 0.96 else "middle"
     return tag(
-        "text", duration(at), x=percent(at / total), y=12, text_anchor=how, fill="currentColor", font_size=11, opacity=0.75
+        "text",
+        duration(at),
+        x=percent(at / total),
+        y=12,
+        text_anchor=how,
+        fill="currentColor",
+        font_size=11,
+        opacity=0.75,
     )
 
 
@@ -177,7 +184,7 @@ def _rows(group: Group, total: float, tongues: Tongues) -> Iterator[Html]:
 def _why(bar: Bar, tongues: Tongues) -> Html | None:
     if bar.broke is None:
         return None
-    return tag("span", tongues.ui(f"kind.{bar.broke}"), class_=f"why s-{bar.status}")
+    return tag("span", tongues.ui(f"kind.{bar.broke}"), class_=f"broke s-{bar.status}")
 
 
 def _track(bar: Bar, total: float) -> Html:
@@ -186,7 +193,13 @@ def _track(bar: Bar, total: float) -> Html:
         for at in marks(total)
     ]
     width = max(bar.length / total, _SHORTEST)
-    place = {"x": percent(min(bar.start / total, 1 - width)), "y": 4, "width": percent(width), "height": 12, "rx": 2}
+    place: dict[str, Value] = {
+        "x": percent(min(bar.start / total, 1 - width)),
+        "y": 4,
+        "width": percent(width),
+        "height": 12,
+        "rx": 2,
+    }
     tone = TONES[bar.status]
     quiet = bar.status in (Status.OK, Status.NOTE)
     if bar.status is Status.BLOCKED:

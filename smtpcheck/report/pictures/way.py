@@ -8,7 +8,6 @@ from smtpcheck import route
 from smtpcheck.core import PATHS, Mode, Report, Stage, Status, TargetKind
 from smtpcheck.report import path
 from smtpcheck.report.labels import duration
-from smtpcheck.report.lines import title
 from smtpcheck.report.markup import Html, tag
 from smtpcheck.report.path import Leg
 from smtpcheck.report.pictures.signs import icon
@@ -42,7 +41,7 @@ def _stop(leg: Leg, took: float | None, tongues: Tongues) -> Html:
     return tag(
         "li",
         icon(leg.status),
-        tag("span", tongues.each(lambda words: title(path.short(leg.stage, words.ui))), class_="name"),
+        tag("span", tongues.short(leg.stage), class_="name"),
         tag("span", tongues.ui(f"status.{leg.status}"), time, class_="state"),
         class_=f"s-{leg.status}{aside}",
     )
