@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from smtpcheck import advice
-from smtpcheck.core import Blocked, Failure, Kind, Severity, Skipped, Stage, Status, Step
+from smtpcheck import advice, core
+from smtpcheck.core import Blocked, Failure, Kind, Severity, Skipped, Stage, Status, Step, Subject
 from smtpcheck.lab.pki import Authority
 from smtpcheck.probes.chain import Chain, ChainFacts
-from smtpcheck.report import cells, path
+from smtpcheck.probes.clock import ClockFacts
+from smtpcheck.report import cells, markup, path
 from smtpcheck.wire import x509
 from smtpcheck.wire.certificate import chain_order, describe
 from smtpcheck.wire.smtp import Reply
@@ -365,3 +366,39 @@ def test_many_names_and_many_certificates_are_cut() -> None:
 def test_signs_are_those_of_every_layout() -> None:
     page = Page(cells.results(samples.ambiguous().results))
     assert set(page.text) & set(path.SYMBOLS.values()) >= {"✓", "✗"}
+
+
+# Pictures
+
+
+def measured(offset: float) -> core.Result[ClockFacts]:
+    facts = ClockFacts(server="ntp.test", offset=offset, uncertainty=0.01, stratum=2)
+    return result("clock", Subject("ntp.test", "", 123), outcome=facts)
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "7 min ahead"), ("zh-CN", "快了 7 分钟")])
+def test_a_clock_is_drawn_and_told(lang: str, said: str) -> None:
+    for source in (cells.clock(measured(-420.0), lang=lang), cells.result(measured(-420.0), lang=lang)):
+        assert said in Page(source).text
+        assert "<svg" in source
+    assert "<svg" not in cells.clock(result("port", HERE), lang=lang)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("lang", advice.LANGUAGES)
+def test_the_pictures_of_any_report_are_harmless_and_in_one_language(name: str, lang: str) -> None:
+    for draw in (cells.timeline, cells.endpoints):
+        source = draw(ALL[name], lang=lang)
+        page = Page(source)
+        assert page.text.strip()
+        assert set(page.tags) <= TAGS | {tag.lower() for tag in markup.TAGS} - {"a", "input", "style", "meta"}
+        assert ("class", "l") not in page.attributes
+        assert "<script" not in source
+
+
+def test_a_picture_needs_no_style_sheet() -> None:
+    """Every colour has a tone to fall back to, or is the reader's own."""
+    source = cells.timeline(ALL["expired"]) + cells.endpoints(ALL["expired"]) + cells.clock(measured(-420.0))
+    colours = set(re.findall(r'(?:fill|stroke)="([^"]*)"', source))
+    assert colours
+    assert all(re.fullmatch(r"none|currentColor|var\(--[a-z]+, #[0-9a-f]{3,6}\)", colour) for colour in colours)

@@ -17,8 +17,29 @@ every = pytest.mark.parametrize("name", ALL)
 spoken = pytest.mark.parametrize("lang", advice.LANGUAGES)
 # what is allowed to be in the fragment at all
 TEXT = {"section", "p", "span", "strong", "bdi", "code", "br", "pre"}
-TAGS = TEXT | {"ol", "ul", "li", "details", "summary", "table", "tr", "td"}
-ATTRIBUTES = {"class", "lang", "style", "title", "role", "aria-label", "aria-hidden"}
+DRAWN = {"svg", "title", "path", "circle", "rect", "line", "text"}
+TAGS = TEXT | DRAWN | {"ol", "ul", "li", "details", "summary", "table", "thead", "tbody", "tr", "th", "td"}
+ATTRIBUTES = {"class", "lang", "style", "title", "role", "aria-label", "aria-hidden", "scope", "colspan"}
+# of the pictures, as the browser's parser spells them
+ATTRIBUTES |= {
+    "width",
+    "height",
+    "viewbox",
+    "x",
+    "x1",
+    "x2",
+    "y",
+    "y1",
+    "y2",
+    "cx",
+    "cy",
+    "r",
+    "rx",
+    "d",
+    "fill",
+    "opacity",
+}
+ATTRIBUTES |= {"stroke", "stroke-width", "stroke-linecap", "stroke-dasharray", "text-anchor", "font-size"}
 
 
 class Page(HTMLParser):
@@ -131,7 +152,8 @@ def test_a_command_stands_in_code():
 def test_remarks_and_results_are_tables():
     source = fragment.render(samples.expired())
     text = text_of(source)
-    assert Page(source).tags.count("table") == 2
+    # remarks, results, and as pictures the endpoints and the timeline
+    assert Page(source).tags.count("table") == 4
     assert "greeting-slow" in text
     assert "(x3)" in text
     assert "not reached" in text

@@ -101,13 +101,13 @@ def validity(one: CertificateFacts, at: datetime, words: Words) -> Html:
 
 def _told(one: CertificateFacts, at: datetime, words: Words) -> str:
     if at > one.not_after:
-        key, gap = "over", at - one.not_after
+        (days, minutes), gap = ("days-over", "minutes-over"), at - one.not_after
     elif at < one.not_before:
-        key, gap = "to-go", one.not_before - at
+        (days, minutes), gap = ("days-to-go", "minutes-to-go"), one.not_before - at
     else:
-        key, gap = "left", one.not_after - at
-    unit, count = ("days", gap.days) if gap.days else ("minutes", gap.seconds // 60)
-    return labels(words.lang)[f"{unit}-{key}"].format(count=count)
+        (days, minutes), gap = ("days-left", "minutes-left"), one.not_after - at
+    names = labels(words.lang)
+    return names[days].format(count=gap.days) if gap.days else names[minutes].format(count=gap.seconds // 60)
 
 
 def _span(start: datetime, end: datetime, at: datetime, good: bool, told: str) -> Html:
