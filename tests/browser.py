@@ -21,7 +21,7 @@ from smtpcheck.report.markup import CONTENT_POLICY
 WITHIN = 40.0
 """Seconds for one look; about one is usual, a cold start on a busy machine takes several."""
 CSP = f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_POLICY.replace(chr(39), "&#x27;")}">'
-_QUIET = (
+QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
     # nothing but the file itself, whatever the page or the browser would like to have
@@ -36,7 +36,7 @@ _FRAME = """<!doctype html><meta name="color-scheme" content="light dark"><title
 _RULER = """<script>
 if (OPEN) document.querySelectorAll('details').forEach(one => { one.open = true });
 const page = document.documentElement, wide = innerWidth + 0.5;
-const inside = one => one.closest('.talk') === null || one.matches('.talk');
+const inside = one => !one.closest('.vh') && (one.closest('.talk') === null || one.matches('.talk'));
 const over = [...document.querySelectorAll('body *')].filter(one => inside(one) && !one.closest('svg'))
   .filter(one => one.getBoundingClientRect().right > wide || one.getBoundingClientRect().left < -0.5);
 const first = document.querySelector('h1').getBoundingClientRect();
@@ -114,7 +114,7 @@ def _run(page: str, folder: Path, *options: str) -> tuple[bytes, tuple[str, ...]
     source, profile = folder / "page.html", folder / "profile"
     source.write_text(page, encoding="utf-8")
     shutil.rmtree(profile, ignore_errors=True)
-    command = [chromium(), *_QUIET, f"--user-data-dir={profile}", *options, source.as_uri()]
+    command = [chromium(), *QUIET, f"--user-data-dir={profile}", *options, source.as_uri()]
     environ = {
         "PATH": os.environ.get("PATH", ""),
         "HOME": str(folder),
@@ -127,12 +127,12 @@ def _run(page: str, folder: Path, *options: str) -> tuple[bytes, tuple[str, ...]
         try:
             out, errors = process.communicate(timeout=WITHIN)
         finally:
-            _end(process.pid)
+            ended(process.pid)
     assert process.returncode == 0, errors.decode("utf-8", "replace")[-2000:]
     return out, tuple(_SAID.findall(errors.decode("utf-8", "replace")))
 
 
-def _end(group: int) -> None:
+def ended(group: int) -> None:
     """Nothing of this browser may outlive the look."""
     try:
         os.killpg(group, signal.SIGKILL)

@@ -371,7 +371,7 @@ def test_a_style_sheet_can_not_end_its_element():
 
 
 def palette(dark: bool) -> dict[str, str]:
-    light, _, rest = html.style().partition("@media (prefers-color-scheme: dark) {")
+    light, _, rest = html.style().partition("@media screen and (prefers-color-scheme: dark) {")
     found = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light))
     return found | (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", rest.partition("}")[0])) if dark else {})
 

@@ -104,4 +104,4 @@ def _mark(status: Status, at: float, tone: str) -> Html:
 
 
 def _text(said: str, at: float, y: int, how: str) -> Html:
-    return tag("text", said, x=percent(at), y=y, text_anchor=how, fill="currentColor", font_size=11, opacity=0.8)
+    return tag("text", said, x=percent(at), y=y, text_anchor=how, fill="currentColor", font_size=11)

@@ -153,7 +153,6 @@ def _mark(at: float, total: float) -> Html:
         text_anchor=how,
         fill="currentColor",
         font_size=11,
-        opacity=0.75,
     )
 
 
