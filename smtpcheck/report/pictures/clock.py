@@ -20,6 +20,9 @@ _CROWDED = 0.12
 """Of the width: marks nearer to the middle than this would stand in each other's way."""
 
 
+_NARROW = 0.025
+
+
 def clocks(report: Report, tongues: Tongues) -> Html | None:
     """Every time server's answer; None where nobody told."""
     shown = [drawn for result in report.results if (drawn := clock(result, tongues))]
@@ -86,7 +89,9 @@ def _axis(facts: ClockFacts, limit: float, said: str, within: str, words: Words)
 
 
 def _whisker(low: float, high: float, tone: str) -> tuple[Html, ...]:
-    """The uncertainty, as a bar with an end at each side."""
+    """The uncertainty, as a bar with an end at each side; one narrower than the mark would only blur it."""
+    if high - low < _NARROW:
+        return ()
     line = tag("line", x1=percent(low), x2=percent(high), y1=36, y2=36, stroke=tone, stroke_width=6, opacity=0.5)
     ends = (
         tag("line", x1=percent(at), x2=percent(at), y1=28, y2=44, stroke=tone, stroke_width=2) for at in (low, high)
