@@ -169,11 +169,13 @@ def transcript(talk: Conversation, tongues: Tongues) -> Html | None:
     if not lines:
         return None
     box = tag("ol", lines, class_="talk", tabindex=0, role="list", aria_label=safe.visible(str(talk.subject), 120))
-    return together(tag("p", _legend(tongues), class_="faint"), box, _more(len(talk.events) - MAX_EVENTS, tongues))
+    return together(
+        tag("p", _legend(tongues), class_="faint legend"), box, _more(len(talk.events) - MAX_EVENTS, tongues)
+    )
 
 
 def _legend(tongues: Tongues) -> list[Content]:
-    told = [(glyph, " ", tongues.ui(f"direction.{way}"), "\u2003") for way, (glyph, _) in _SPEAKERS.items()]
+    told = [(glyph, " ", tongues.ui(f"direction.{way}")) for way, (glyph, _) in _SPEAKERS.items()]
     return [tag("span", *one) for one in told]
 
 

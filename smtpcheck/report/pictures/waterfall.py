@@ -133,7 +133,7 @@ def waterfall(report: Report, tongues: Tongues) -> Html | None:
 
 
 def _axis(total: float, tongues: Tongues) -> Html:
-    texts = [_mark(at, total) for at in marks(total)]
+    texts = [_mark(at, total, odd=i % 2 == 1) for i, at in enumerate(marks(total))]
     ruler = canvas(16, texts, class_="ruler")
     cells = (
         tag("th", tongues.own("stage"), scope="col"),
@@ -143,7 +143,8 @@ def _axis(total: float, tongues: Tongues) -> Html:
     return tag("tr", *cells)
 
 
-def _mark(at: float, total: float) -> Html:
+def _mark(at: float, total: float, *, odd: bool) -> Html:
+    # every second one may go where there is little room
     how = "start" if at == 0 else "end" if at > total * 0.96 else "middle"
     return tag(
         "text",
@@ -153,6 +154,7 @@ def _mark(at: float, total: float) -> Html:
         text_anchor=how,
         fill="currentColor",
         font_size=11,
+        class_="odd" if odd else None,
     )
 
 

@@ -90,7 +90,7 @@ def test_round_trips_are_drawn_within_their_stage_and_counted() -> None:
     assert [bar.trips for bar in talk.bars] == [(), (), ((1.6, 1.8),)]
     drawn = waterfall(report, ENGLISH)
     assert drawn
-    assert "1 round trips, 200 ms of waiting" in text_of(drawn.source)
+    assert "Round trips: 1, 200 ms of waiting" in text_of(drawn.source)
     assert 'x="80%" y="7" width="10%"' in drawn.source
 
 
