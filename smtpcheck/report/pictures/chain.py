@@ -47,7 +47,7 @@ def chain(facts: ChainFacts, tongues: Tongues) -> Html:
     shown = facts.certificates[:MAX_CERTIFICATES]
     boxes = [_certificate(i, one, facts, tongues) for i, one in enumerate(shown)]
     checked = tag("p", tongues.own("checked-at"), " ", moment(facts.at), class_="faint")
-    return together(tag("ol", boxes, _absent(facts, tongues), class_="chain"), checked)
+    return together(tag("ol", boxes, _absent(facts, tongues), class_="chain", role="list"), checked)
 
 
 def _certificate(position: int, one: CertificateFacts, facts: ChainFacts, tongues: Tongues) -> Html:

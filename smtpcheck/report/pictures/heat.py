@@ -97,7 +97,7 @@ def _cell(report: Report, subject: Subject, stage: Stage, took: float | None, sl
     ended = went in (Status.BLOCKED, Status.INCONCLUSIVE)
     time = None if took is None or ended else tag("span", _milliseconds(took), class_="number")
     warmth = None if took is None or ended or not slowest else _warmth(took / slowest, went)
-    return tag("td", icon(went), word, " ", time, warmth, class_=f"s-{went}")
+    return tag("td", icon(went), " ", word, " ", time, warmth, class_=f"s-{went}")
 
 
 def _warmth(share: float, status: Status) -> Html:

@@ -35,7 +35,8 @@ def icon(status: Status) -> Html:
     (name, shape), lines = SIGNS[status]
     tone = TONES[status]
     if status in _DASHES:
-        body = tag(name, fill=PAPER, stroke=tone, stroke_width=2, stroke_dasharray=_DASHES[status], **shape)
+        # hollow, so that they stand on any ground; where a line runs behind them the page fills them
+        body = tag(name, fill="none", stroke=tone, stroke_width=2, stroke_dasharray=_DASHES[status], **shape)
         return _sign(body, lines, tone, f"s-{status}")
     return _sign(tag(name, fill=tone, **shape), lines, PAPER, f"s-{status}")
 
@@ -44,7 +45,7 @@ def remark(severity: Severity) -> Html:
     """The sign of a finding; a note is neither good nor bad."""
     if severity is not Severity.NOTE:
         return icon(Status(severity))
-    return _sign(tag("circle", fill=PAPER, stroke=_INFO, stroke_width=2, **_RING[1]), "M16 15v8M16 9v.2", _INFO, "info")
+    return _sign(tag("circle", fill="none", stroke=_INFO, stroke_width=2, **_RING[1]), "M16 15v8M16 9v.2", _INFO, "info")
 
 
 def _sign(body: Html, lines: str, ink: str, name: str) -> Html:

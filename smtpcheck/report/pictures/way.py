@@ -18,7 +18,7 @@ def way(report: Report, tongues: Tongues) -> Html:
     """The stages in the order walked, then the clock: sign, name, how it went, and the time it took."""
     took = _took(report)
     stops = [_stop(leg, took.get(leg.stage), tongues) for leg in stations(report)]
-    return tag("ol", stops, class_="way")
+    return tag("ol", stops, class_="way", role="list")
 
 
 def stations(report: Report) -> tuple[Leg, ...]:

@@ -118,5 +118,5 @@ def test_the_same_chain_is_drawn_once() -> None:
     again = samples.result("chain", samples.ASIDE, outcome=same.outcome)
     picture = chains(samples.report((same, again)), ENGLISH)
     assert picture
-    assert picture.source.count('<ol class="chain">') == 1
+    assert picture.source.count('<ol class="chain" role="list">') == 1
     assert chains(samples.healthy(), ENGLISH) is None

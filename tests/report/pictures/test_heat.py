@@ -42,7 +42,7 @@ def test_an_address_that_refused_is_not_drawn_as_well_because_another_one_works(
     _, good, bad = drawn.source.partition("</thead>")[2].partition("</tr>")[0], *rows(drawn.source)
     assert "The verdict is about this one" in text_of(good)
     assert "2.0" in text_of(good)
-    assert text_of(bad).startswith("smtp.example.test [::1]:587 starttls broken 1.0not reached")
+    assert text_of(bad).startswith("smtp.example.test [::1]:587 starttls broken 1.0 not reached")
 
 
 def rows(source: str) -> list[str]:

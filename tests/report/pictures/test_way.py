@@ -25,7 +25,7 @@ def test_it_is_the_one_walked_in_that_mode_to_the_mailbox(mode: Mode) -> None:
 
 
 def rows(report: core.Report, lang: str) -> list[str]:
-    source = html.render(report, lang=lang).partition('<ol class="way">')[2].partition("</ol>")[0]
+    source = html.render(report, lang=lang).partition('<ol class="way" role="list">')[2].partition("</ol>")[0]
     return [row + "</li>" for row in source.split("</li>")[:-1]]
 
 
