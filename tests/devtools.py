@@ -109,10 +109,10 @@ class Browser:
         self.call("Input.dispatchKeyEvent", **given, type="keyUp")
 
     def click(self, selector: str) -> None:
-        """The middle of an element, wherever it is on the page, as a mouse would."""
+        """The middle of an element's first line, wherever it is on the page, as a mouse would."""
         one = f"document.querySelector({json.dumps(selector)})"
         self.ask(f"{one}.scrollIntoView({{block: 'center'}})")
-        box = self.ask(f"(box => [box.x + box.width / 2, box.y + box.height / 2])({one}.getBoundingClientRect())")
+        box = self.ask(f"(box => [box.x + box.width / 2, box.y + box.height / 2])({one}.getClientRects()[0])")
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 

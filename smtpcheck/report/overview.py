@@ -68,13 +68,12 @@ def gist(report: Report, tongues: Tongues) -> Html:
 
 
 def folded(number: int, report: Report, body: Html, tongues: Tongues) -> Html:
-    """One report below its line of verdict."""
+    """One report below its name; the verdict is in the table and within."""
     target = tag("h2", tag("bdi", safe.visible(report.target.spec, 120)))
-    aside = tag("span", gist(report, tongues), class_="aside")
     # a browser opens what is folded around the place that a link leads to: around, so the name is within
     back = tag("p", tag("a", tongues.own("back"), href=f"#{_TOP}"), class_="back")
     inner = tag("div", body, back, id=_anchor(number))
-    return tag("details", tag("summary", icon(path.OF_VERDICT[report.verdict]), target, aside), inner, class_="report")
+    return tag("details", tag("summary", icon(path.OF_VERDICT[report.verdict]), target), inner, class_="report")
 
 
 def _anchor(number: int) -> str:

@@ -101,13 +101,15 @@ def validity(one: CertificateFacts, at: datetime, words: Words) -> Html:
 
 def _told(one: CertificateFacts, at: datetime, words: Words) -> str:
     if at > one.not_after:
-        (days, minutes), gap = ("days-over", "minutes-over"), at - one.not_after
+        keys, gap = ("days-over", "hours-over", "minutes-over"), at - one.not_after
     elif at < one.not_before:
-        (days, minutes), gap = ("days-to-go", "minutes-to-go"), one.not_before - at
+        keys, gap = ("days-to-go", "hours-to-go", "minutes-to-go"), one.not_before - at
     else:
-        (days, minutes), gap = ("days-left", "minutes-left"), one.not_after - at
-    names = labels(words.lang)
-    return names[days].format(count=gap.days) if gap.days else names[minutes].format(count=gap.seconds // 60)
+        keys, gap = ("days-left", "hours-left", "minutes-left"), one.not_after - at
+    counts = [int(gap.total_seconds() / size) for size in (86400, 3600, 60)]
+    # two of the smaller unit say more than one of the larger
+    key, count = next(((key, n) for key, n in zip(keys, counts, strict=True) if n > 1), (keys[-1], counts[-1]))
+    return labels(words.lang)[key].format(count=count)
 
 
 def _span(start: datetime, end: datetime, at: datetime, good: bool, told: str) -> Html:

@@ -45,7 +45,8 @@ def remark(severity: Severity) -> Html:
     """The sign of a finding; a note is neither good nor bad."""
     if severity is not Severity.NOTE:
         return icon(Status(severity))
-    return _sign(tag("circle", fill="none", stroke=_INFO, stroke_width=2, **_RING[1]), "M16 15v8M16 9v.2", _INFO, "info")
+    ring = tag("circle", fill="none", stroke=_INFO, stroke_width=2, **_RING[1])
+    return _sign(ring, "M16 15v8M16 9v.2", _INFO, "info")
 
 
 def _sign(body: Html, lines: str, ink: str, name: str) -> Html:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from smtpcheck import route
-from smtpcheck.advice import Words
-from smtpcheck.core import Conversation, Direction, Event, Kind, Report, Severity, Status, Step
-from smtpcheck.report import path, safe
+from smtpcheck.core import Conversation, Direction, Event, Kind, Report, Severity, Stage, Status, Step
+from smtpcheck.report import safe
 from smtpcheck.report.labels import duration
-from smtpcheck.report.lines import title
 from smtpcheck.report.markup import Content, Html, Value, tag, together
 from smtpcheck.report.pictures.drawing import FAINT, TONES, canvas, marks, percent
 from smtpcheck.report.pictures.signs import icon
@@ -35,7 +33,8 @@ Trip = tuple[float, float]
 class Bar:
     """One row; times in seconds since the check began."""
 
-    name: Callable[[Words], str]
+    what: Stage | str
+    """A stage of a walk, else the name of a probe."""
     start: float
     length: float
     status: Status
@@ -55,7 +54,7 @@ class Group:
 def groups(report: Report) -> tuple[Group, ...]:
     """The rows of the timeline: what was asked aside, then each connection by itself."""
     aside = tuple(
-        Bar(_named(result.probe), _since(report, result.started), result.elapsed, result.status)
+        Bar(result.probe, _since(report, result.started), result.elapsed, result.status)
         for result in report.results
         if not result.subject.address and result.facts is not None
     )
@@ -66,10 +65,6 @@ def groups(report: Report) -> tuple[Group, ...]:
         for talk in report.conversations[:MAX_CONVERSATIONS]
     )
     return tuple(group for group in (first, *talks) if group.bars)
-
-
-def _named(probe: str) -> Callable[[Words], str]:
-    return lambda words: safe.visible(probe, 40)
 
 
 def _since(report: Report, at: datetime) -> float:
@@ -83,11 +78,7 @@ def _walked(report: Report, talk: Conversation) -> Iterator[Bar]:
     failed = {f.stage for f in report.findings if f.severity is Severity.FAIL and f.subject == subject}
     for step in talk.steps:
         status = Status.FAIL if step.stage in failed else _ended(step)
-        yield Bar(_stage(step), offset + step.started, step.elapsed, status, step.broke, _trips(step, talk, offset))
-
-
-def _stage(step: Step) -> Callable[[Words], str]:
-    return lambda words: title(path.short(step.stage, words.ui))
+        yield Bar(step.stage, offset + step.started, step.elapsed, status, step.broke, _trips(step, talk, offset))
 
 
 def _ended(step: Step) -> Status:
@@ -171,7 +162,8 @@ def _heading(group: Group, tongues: Tongues) -> Html | None:
 
 def _rows(group: Group, total: float, tongues: Tongues) -> Iterator[Html]:
     for bar in group.bars:
-        name: list[Content] = [tongues.each(bar.name)]
+        what = tongues.short(bar.what) if isinstance(bar.what, Stage) else safe.visible(bar.what, 40)
+        name: list[Content] = [what]
         if bar.status in _LOUD:
             name += [" ", icon(bar.status)]
         yield tag(

@@ -97,9 +97,20 @@ def test_an_expired_certificate_still_leads_to_its_root() -> None:
     assert 'class="absent s-ok"' in drawn("expired")
 
 
-def test_minutes_are_told_in_minutes() -> None:
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        (timedelta(days=2), "expired 2 days ago"),
+        (timedelta(days=1), "expired 24 h ago"),
+        (timedelta(minutes=119), "expired 119 min ago"),
+        (timedelta(seconds=30), "expired 0 min ago"),
+        (-timedelta(seconds=7), "0 min left"),
+        (-timedelta(hours=3), "3 h left"),
+    ],
+)
+def test_a_short_time_is_told_in_a_small_unit(after: timedelta, said: str) -> None:
     leaf = facts().certificates[0]
-    assert "expired 7 minutes ago" in text_of(drawn(at=leaf.not_after + timedelta(minutes=7)))
+    assert said in text_of(drawn(at=leaf.not_after + after))
 
 
 def test_another_name_is_told_at_the_server_s_own() -> None:
