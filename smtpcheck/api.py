@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from smtpcheck import advice
-from smtpcheck.core import Report, Result, Target
+from smtpcheck.core import Probe, Report, Result, Target
 from smtpcheck.credentials import Secret, resolve
 from smtpcheck.probes import classes
 from smtpcheck.report import formats, json
@@ -22,24 +22,39 @@ from smtpcheck.settings import default_imap_secret, default_secret, parse_target
 T = TypeVar("T")
 
 
-async def acheck(target: str | Target, *, password: str | Secret | None = None, **options: Any) -> Report:
+async def acheck(
+    target: str | Target,
+    *,
+    password: str | Secret | None = None,
+    imap_password: str | Secret | None = None,
+    probes: Sequence[Probe[Any]] | None = None,
+    **options: Any,
+) -> Report:
     """Check one target: me@example.com, smtp.example.com, host:587, smtps://host, smtp://host:port or mx:domain.
 
     `options` are the fields of `Target` (user, sender, recipient, mode, until, dns, ntp, ca_file, connect_to,
     deadline ...). The password comes from `password`, else from the reference `secret` (env:NAME, file:PATH), else
-    from SMTPCHECK_PASSWORD; without one the login is not tested. Raises UsageError and SecretError, never for what
-    the network did.
+    from SMTPCHECK_PASSWORD; without one the login is not tested. The mailbox's comes from `imap_password`, else from
+    `imap_secret`. `probes` are those to run, with knobs of your own; default: all. Raises UsageError and SecretError,
+    never for what the network did.
     """
-    password = _kept(password)
+    password, imap_password = _kept(password), _kept(imap_password)
     _shown_in_notebooks()
-    aim, secret, mail_secret = _aimed(target, password, options)
-    return await run(aim, secret=secret, mail_secret=mail_secret)
+    aim, secret, mail_secret = _aimed(target, password, options, imap_password)
+    return await run(aim, secret=secret, mail_secret=mail_secret, probes=probes)
 
 
-def check(target: str | Target, *, password: str | Secret | None = None, **options: Any) -> Report:
+def check(
+    target: str | Target,
+    *,
+    password: str | Secret | None = None,
+    imap_password: str | Secret | None = None,
+    probes: Sequence[Probe[Any]] | None = None,
+    **options: Any,
+) -> Report:
     """`acheck` for scripts; works in a running Jupyter loop too, by a thread of its own."""
-    password = _kept(password)
-    return _finished(acheck(target, password=password, **options))
+    password, imap_password = _kept(password), _kept(imap_password)
+    return _finished(acheck(target, password=password, imap_password=imap_password, probes=probes, **options))
 
 
 async def aprobe(
@@ -84,7 +99,7 @@ def _kept(password: str | Secret | None) -> Secret | None:
 
 
 def _aimed(
-    target: str | Target, given: Secret | None, options: dict[str, Any]
+    target: str | Target, given: Secret | None, options: dict[str, Any], mail: Secret | None = None
 ) -> tuple[Target, Secret | None, Secret | None]:
     reference = options.pop("secret", "") or default_secret(os.environ)
     if isinstance(target, Target):
@@ -94,7 +109,9 @@ def _aimed(
         aim = parse_target(target, secret=reference or ("env:SMTPCHECK_PASSWORD" if given else ""), **options)
     if given is None and aim.secret:
         given = resolve(aim.secret)
-    return aim, given, resolve(aim.imap_secret) if aim.imap_secret else None
+    if mail is None and aim.imap_secret:
+        mail = resolve(aim.imap_secret)
+    return aim, given, mail
 
 
 def _shown_in_notebooks() -> None:

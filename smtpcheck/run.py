@@ -77,7 +77,7 @@ async def run(
     Raises UsageError for a CA file that can't be read; never for what the network did.
     """
     started, began = datetime.now(UTC), time.monotonic() if began is None else began
-    target = _settled(target)
+    target = settled(target)
     limits = limits or Limits()
     door = open_door(target, dialer, limits)
     message = _composed(target, lang)
@@ -126,7 +126,7 @@ async def ask(
     if probe is None:
         raise UsageError(f"no probe {name!r}; known: {', '.join(probe.name for probe in all_probes())}")
     needed = {name}
-    if not list(probe.subjects(_settled(target), ())):
+    if not list(probe.subjects(settled(target), ())):
         needed |= _LEADING | (_ELECTING if probe.intrusive or probe.experiment else set())
     probes = [probe for probe in all_probes() if probe.name in needed]
     report = await run(target, secret=secret, mail_secret=mail_secret, probes=probes)
@@ -278,7 +278,7 @@ def _stage_of(probe: Probe[Any]) -> Stage:
     return probe.rules[0].stage if probe.rules else Stage.POLICY
 
 
-def _settled(target: Target) -> Target:
+def settled(target: Target) -> Target:
     """The target with what this host's own configuration adds."""
     if target.ntp or target.only_target:
         return target

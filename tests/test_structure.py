@@ -27,7 +27,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = (
     "core", "wire", "failures", "providers", "system", "net", "credentials", "route", "settings", "heard",
     "channel", "sending", "conversation", "mailbox", "context", "probes", "diagnosis", "run", "advice", "snippets",
-    "report", "fleet",
+    "targets", "report", "fleet",
 )  # fmt: skip
 FRONT_DOORS = {"__init__", "__main__", "api", "cli", "demo", "exporter", "notebook", "pytest_plugin"}
 LAB_KNOWS = {"core", "wire", "lab"}

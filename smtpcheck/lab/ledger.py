@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
 
 VERBS = frozenset({"EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "VRFY", "QUIT"})
 
@@ -18,6 +21,11 @@ class Message:
     sender: str
     recipients: tuple[str, ...]
     content: bytes = field(repr=False)
+
+    @property
+    def email(self) -> EmailMessage:
+        """The content, parsed."""
+        return BytesParser(_class=EmailMessage, policy=default).parsebytes(self.content)
 
 
 @dataclass(slots=True)

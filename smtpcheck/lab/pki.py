@@ -243,13 +243,17 @@ def _presented(recipe: _Recipe, names: tuple[str, ...]) -> tuple[str, ...]:
     match recipe.names:
         case "elsewhere":
             return (_ELSEWHERE,)
-        case "parent":
-            return tuple("*." + _ancestor(name, 1) for name in names)
+        case "parent":  # of the first name; addresses beside it have no parents
+            return (*_wildcards(names, 1), *(name for name in names[1:] if _address(name)))
         case "grandparent":
-            return tuple("*." + _ancestor(name, 2) for name in names)
+            return _wildcards(names, 2)
         case "addresses":
             return tuple(name for name in names if _address(name)) or ("127.0.0.1", "::1")
     return names
+
+
+def _wildcards(names: tuple[str, ...], levels: int) -> tuple[str, ...]:
+    return tuple("*." + _ancestor(name, levels) for name in names if name is names[0] or not _address(name))
 
 
 def _ancestor(name: str, levels: int) -> str:

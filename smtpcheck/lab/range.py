@@ -66,7 +66,9 @@ class Lab:
 
     faults: Mapping[str, str] = {name: row["about"] for name, row in rows().items()}
 
-    def __init__(self) -> None:
+    def __init__(self, *, also: tuple[str, ...] = ()) -> None:
+        """Certificates that are right for their host are right for `also`, names or addresses of this machine, too."""
+        self._also = also
         self._services: list[_Service] = []
         self._labels: set[str] = set()
         self._authorities: dict[str, tuple[Authority, Issuer | None, Path]] = {}
@@ -102,7 +104,7 @@ class Lab:
         domain = row.domain or f"{self._label(row.name)}.{_DOMAIN}"
         host = row.host or (domain if row.target == "mx" and not row.mx else f"smtp.{domain}")
         authority, issuer, ca_file = await self._authority(row.issuer)
-        context = authority.issue(row.cert, host).server_context()
+        context = authority.issue(row.cert, host, *self._also).server_context()
         accounts = {f"me@{domain}": password} if row.target == "account" else {}
         server = await self._started(_server(row, host, context, accounts))
         resolver = await self._resolver(row)
@@ -270,12 +272,12 @@ class Background:
 
 
 @contextlib.contextmanager
-def background() -> Iterator[Background]:
-    """A lab in a thread; stopped, and the thread joined, at the end."""
+def background(*, also: tuple[str, ...] = ()) -> Iterator[Background]:
+    """A lab in a thread; stopped, and the thread joined, at the end. `also`: as of `Lab`."""
     ready: concurrent.futures.Future[tuple[Background, asyncio.Event]] = concurrent.futures.Future()
 
     async def life() -> None:
-        async with Lab() as lab:
+        async with Lab(also=also) as lab:
             over, loop = asyncio.Event(), asyncio.get_running_loop()
             ready.set_result((Background(lab, loop), over))
             await over.wait()

@@ -1,1 +1,0 @@
-"""How do I ask from pytest? Targets become tests."""

@@ -1,0 +1,81 @@
+"""What does a failed question say? The cause, the evidence and the steps, as the command would, and no traceback."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
+
+from smtpcheck.advice import Words
+from smtpcheck.core import Report, Severity, Status
+from smtpcheck.report import path, safe, terminal
+from smtpcheck.report.questions import Answer
+
+_MOST = 100
+
+
+class Failed(Exception):
+    """A question was answered badly: Failed(all of it, in one line)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One answer as plain words, which go from a worker of xdist to the controller, and into the summary."""
+
+    target: str
+    probe: str
+    status: Status
+    why: str
+    verdict: str
+    symbol: str
+    headline: str
+    line: str
+    """The cause in a line; empty where nothing is broken."""
+    warnings: tuple[str, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """As what execnet carries."""
+        return asdict(self) | {"status": self.status.value, "warnings": list(self.warnings)}
+
+
+def told(report: Report, answer: Answer, words: Words, target: str) -> Told:
+    """What the summary needs to know."""
+    warnings = [path.remark_text(r, words) for r in path.remarks(report) if r.finding.severity is Severity.WARN]
+    return Told(
+        target=target,
+        probe=answer.probe,
+        status=answer.status,
+        why=answer.why,
+        verdict=report.verdict.value,
+        symbol=path.SYMBOLS[path.OF_VERDICT[report.verdict]],
+        headline=path.headline(report, words.ui),
+        line=_line(report, answer, words),
+        warnings=tuple(warnings),
+    )
+
+
+def _line(report: Report, answer: Answer, words: Words) -> str:
+    first = answer.told or report.diagnosis
+    if first is None:
+        return next(iter(path.shortfalls(report, words.ui)), "")
+    sure = path.brackets(words.ui[f"confidence.{first.confidence}"], words.ui)
+    return path.colon(first.code, words.ui) + words.summary(safe.diagnosis(first)) + sure
+
+
+def failure(report: Report, answer: Answer, words: Words) -> str:
+    """The screen of the command about what this question failed for."""
+    width = min(shutil.get_terminal_size((80, 24)).columns, _MOST)
+    if answer.told:
+        others = tuple(d for d in report.diagnoses if d is not answer.told)
+        report = replace(report, diagnoses=(answer.told, *others))
+    return terminal.render(report, lang=words.lang, width=width)
+
+
+def entry_of(failed: Failed, file: str, line: int) -> ReprExceptionInfo:
+    """As pytest shows what a native traceback would be: travels between workers, gives JUnit a message of one line."""
+    text, *short = map(str, failed.args)
+    trace = ReprTraceback([ReprEntryNative([text + "\n"])], None, style="native")
+    where = ReprFileLocation(file, line + 1, short[0] if short else text.split("\n")[0])
+    return ReprExceptionInfo(reprtraceback=trace, reprcrash=where)
