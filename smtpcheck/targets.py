@@ -54,6 +54,15 @@ _SECRETS = ("secret", "imap_secret")
 Table = dict[str, Any]
 
 
+class Surroundings(dict[str, str]):
+    """Variables, among them secrets: never shown, also not where somebody shows the locals of a traceback."""
+
+    def __repr__(self) -> str:
+        return "<environment>"
+
+    __str__ = __repr__
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One target as written: its options, and its probes with their knobs."""
@@ -73,7 +82,7 @@ class Project:
     entries: tuple[Entry, ...]
     defaults: Entry
     """The options and knobs for all targets, of a target without a name."""
-    environ: Mapping[str, str]
+    environ: Surroundings
     """The process's variables over those of .env."""
 
     def named(self, name: str) -> Entry | None:
@@ -106,9 +115,9 @@ def read(
     return _project(_Layer("the environment", folder, {}).over(merged, environ), folder, environ)
 
 
-def surroundings(folder: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
+def surroundings(folder: Path, environ: Mapping[str, str]) -> Surroundings:
     """The process's variables over those of the folder's .env."""
-    return {**dotenv(folder / ".env"), **environ}
+    return Surroundings({**dotenv(folder / ".env"), **environ})
 
 
 def given(spec: str, options: Mapping[str, Any], folder: Path) -> Entry:
@@ -381,7 +390,7 @@ def _said(text: str, path: Sequence[str]) -> Any:
         return text
 
 
-def _project(merged: Table, folder: Path, environ: Mapping[str, str]) -> Project:
+def _project(merged: Table, folder: Path, environ: Surroundings) -> Project:
     shared = {key: value for key, value in merged.items() if key != "targets"}
     return Project(tuple(_entries(shared, merged.get("targets", {}), folder)), _entry("", "", shared, folder), environ)
 

@@ -19,6 +19,9 @@ from smtpcheck.report.questions import UNTESTED, Answer
 from smtpcheck.settings import UsageError
 from smtpcheck.targets import Entry, Project
 
+_BRIEF = ("short", "line", "no")
+"""Styles of --tb that leave no room for a screen."""
+
 
 class SettingsFile(pytest.File):
     """smtpcheck.toml, or pyproject.toml: its targets."""
@@ -87,14 +90,19 @@ class Question(pytest.Item):
         if run.report is None:
             raise Failed(run.failed)
         words = advice.Words(advice.language())
-        if run.withheld and self._probe.intrusive:
+        withheld = bool(run.withheld) and self._probe.intrusive
+        if withheld:
             answer = Answer(probe=self.name, status=Status.INCONCLUSIVE, why=run.withheld)
         else:
             answer = questions.answer(run.report, self.name, words)
-        self._told = told(run.report, answer, words, self.group.name)
-        self.user_properties += [*properties(run.report), ("smtpcheck_status", answer.status.value)]
+        self._told = told(run.report, answer, words, self.group.name, withheld=withheld)
+        unanswered = run.report.diagnosis if answer.status in UNTESTED else None
+        said = properties(run.report, told=answer.told or unanswered)
+        self.user_properties += [*said, ("smtpcheck_status", answer.status.value)]
         if answer.status in (Status.FAIL, Status.BUG):
-            raise Failed(failure(run.report, answer, words), self._told.line)
+            raise Failed(
+                failure(run.report, answer, words, brief=self.config.option.tbstyle in _BRIEF), self._told.line
+            )
         if answer.status in UNTESTED or answer.status is Status.SKIPPED:
             pytest.skip(f"{words.ui[f'status.{answer.status}']}: {answer.why}")
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from smtpcheck import api, targets
-from smtpcheck.core import Probe, Report, Target
+from smtpcheck.core import Diagnosis, Probe, Report, Target
 from smtpcheck.credentials import Secret, SecretError, resolve
 from smtpcheck.probes import classes
 from smtpcheck.report import json, questions
 from smtpcheck.run import settled
 from smtpcheck.settings import UsageError
-from smtpcheck.targets import Entry, Project
+from smtpcheck.targets import Entry, Project, Surroundings
 
 # Seconds that another worker is waited for beyond the deadline of its check.
 _PATIENCE = 15.0
@@ -53,7 +53,7 @@ class Runs:
             file = None
         if file not in self._projects:
             env = self._config.getoption("smtp_env")
-            self._projects[file] = targets.read(root, os.environ, env=env, file=file)
+            self._projects[file] = targets.read(root, Surroundings(os.environ), env=env, file=file)
         return self._projects[file]
 
     def target(self, entry: Entry, project: Project) -> Target:
@@ -78,13 +78,11 @@ class Runs:
         def check(target: str, *, password: str | Secret | None = None, **options: Any) -> Report:
             __tracebackhide__ = True
             password = Secret(password) if isinstance(password, str) else password
-            environ = targets.surroundings(self._config.rootpath, os.environ)
-            if password is not None or options.get("secret"):
-                options.setdefault("login", True)
-            entry = targets.given(target, options, Path.cwd())
-            aim = targets.aimed(entry, environ, **self._flags())
-            report = _asked(aim, entry.probes, environ, password)
-            node.user_properties += properties(report)
+            try:
+                report = self._given(target, options, password)
+            except (UsageError, SecretError) as error:  # in the words alone: our frames are no help to the caller
+                raise UsageError(_said(error)) from None
+            node.user_properties += properties(report, told=report.diagnosis)
             return report
 
         return check
@@ -94,30 +92,45 @@ class Runs:
 
         def report(name: str = "") -> Report:
             __tracebackhide__ = True
-            project = self.project()
-            names = [entry.name for entry in project.entries]
-            entry = project.named(name or names[0]) if name or len(names) == 1 else None
-            if entry is None:
-                raise UsageError(f"smtp_report takes the name of a target; there are: {', '.join(names) or 'none'}")
-            done = self.run(entry.name, entry, project, None)
-            if done.report is None:
-                raise UsageError(done.failed)
-            node.user_properties += properties(done.report)
-            return done.report
+            try:
+                found = self._named(name)
+            except UsageError as error:
+                raise UsageError(_said(error)) from None
+            node.user_properties += properties(found, told=found.diagnosis)
+            return found
 
         return report
+
+    def _given(self, target: str, options: dict[str, Any], password: Secret | None) -> Report:
+        environ = targets.surroundings(self._config.rootpath, Surroundings(os.environ))
+        if password is not None or options.get("secret"):
+            options.setdefault("login", True)
+        entry = targets.given(target, options, Path.cwd())
+        aim = targets.aimed(entry, environ, **self._flags())
+        return _asked(settled(aim), entry.probes, environ, password)
+
+    def _named(self, name: str) -> Report:
+        project = self.project()
+        names = [entry.name for entry in project.entries]
+        entry = project.named(name or names[0]) if name or len(names) == 1 else None
+        if entry is None:
+            raise UsageError(f"smtp_report takes the name of a target; there are: {', '.join(names) or 'none'}")
+        done = self.run(entry.name, entry, project, None)
+        if done.report is None:
+            raise UsageError(done.failed)
+        return done.report
 
     def _flags(self) -> dict[str, bool]:
         return {flag: self._config.getoption(f"smtp_{flag}") for flag in ("login", "send")}
 
 
-def properties(report: Report) -> list[tuple[str, object]]:
-    """What the JUnit file says of a report."""
+def properties(report: Report, *, told: Diagnosis | None = None) -> list[tuple[str, object]]:
+    """What the JUnit file says of a report, or of one of its questions."""
     found: list[tuple[str, object]] = [
         ("smtpcheck_target", report.target.spec),
         ("smtpcheck_verdict", report.verdict.value),
     ]
-    if told := report.diagnosis:
+    if told:
         found += [("smtpcheck_code", told.code), ("smtpcheck_confidence", told.confidence.value)]
     return found
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from smtpcheck import advice
-from smtpcheck.core import Status, Verdict
+from smtpcheck.core import Status
 from smtpcheck.report import lines, path
 from smtpcheck.report.questions import UNTESTED
 
@@ -22,7 +22,7 @@ def untested(answers: Answers) -> list[dict[str, Any]]:
     So a time server that is silent fails nothing as long as another question about the target was answered.
     """
     learnt = {a["target"] for a in answers if Status(a["status"]) not in (*UNTESTED, Status.SKIPPED)}
-    return [a for a in _open(answers) if Verdict(a["verdict"]) is not Verdict.HEALTHY or a["target"] not in learnt]
+    return [a for a in _open(answers) if a["counts"] or a["target"] not in learnt]
 
 
 def _open(answers: Answers) -> list[dict[str, Any]]:
@@ -46,9 +46,8 @@ def write(reporter: pytest.TerminalReporter, answers: Answers, inconclusive: str
 
 def _verdict(reporter: pytest.TerminalReporter, mine: Answers, sheet: lines.Sheet) -> None:
     worst = max(mine, key=lambda answer: bool(answer["line"]))
-    colour = {_COLOURS[worst["verdict"]]: True}
-    reporter.write(f"{worst['symbol']} {worst['headline']}", bold=True, **colour)
-    reporter.write_line(f"   {mine[0]['target']}", bold=True)
+    reporter.write(f"{worst['symbol']} {worst['headline']}", bold=True, **{_COLOURS[worst["verdict"]]: True})
+    reporter.write(f"   {mine[0]['target']}\n", bold=True)
     if worst["line"]:
         reporter.write_line("  " + lines.shortened(worst["line"], sheet.width - 2))
     for text in dict.fromkeys(text for answer in mine for text in answer["warnings"]):

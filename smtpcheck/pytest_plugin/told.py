@@ -9,9 +9,9 @@ from typing import Any
 from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
 from smtpcheck.advice import Words
-from smtpcheck.core import Report, Severity, Status
+from smtpcheck.core import Report, Severity, Status, Verdict
 from smtpcheck.report import path, safe, terminal
-from smtpcheck.report.questions import Answer
+from smtpcheck.report.questions import UNTESTED, Answer
 
 _MOST = 100
 
@@ -34,14 +34,16 @@ class Told:
     line: str
     """The cause in a line; empty where nothing is broken."""
     warnings: tuple[str, ...]
+    counts: bool
+    """It was asked for and has no answer, unlike a time server that is silent beside a good verdict."""
 
     def plain(self) -> dict[str, Any]:
         """As what execnet carries."""
         return asdict(self) | {"status": self.status.value, "warnings": list(self.warnings)}
 
 
-def told(report: Report, answer: Answer, words: Words, target: str) -> Told:
-    """What the summary needs to know."""
+def told(report: Report, answer: Answer, words: Words, target: str, *, withheld: bool = False) -> Told:
+    """What the summary needs to know; `withheld`: it was not even tried."""
     warnings = [path.remark_text(r, words) for r in path.remarks(report) if r.finding.severity is Severity.WARN]
     return Told(
         target=target,
@@ -53,6 +55,7 @@ def told(report: Report, answer: Answer, words: Words, target: str) -> Told:
         headline=path.headline(report, words.ui),
         line=_line(report, answer, words),
         warnings=tuple(warnings),
+        counts=answer.status in UNTESTED and (withheld or report.verdict is not Verdict.HEALTHY),
     )
 
 
@@ -64,13 +67,13 @@ def _line(report: Report, answer: Answer, words: Words) -> str:
     return path.colon(first.code, words.ui) + words.summary(safe.diagnosis(first)) + sure
 
 
-def failure(report: Report, answer: Answer, words: Words) -> str:
-    """The screen of the command about what this question failed for."""
+def failure(report: Report, answer: Answer, words: Words, *, brief: bool = False) -> str:
+    """The screen of the command about what this question failed for, or its verdict alone."""
     width = min(shutil.get_terminal_size((80, 24)).columns, _MOST)
     if answer.told:
         others = tuple(d for d in report.diagnoses if d is not answer.told)
         report = replace(report, diagnoses=(answer.told, *others))
-    return terminal.render(report, lang=words.lang, width=width)
+    return terminal.render(report, lang=words.lang, width=width, quiet=brief)
 
 
 def entry_of(failed: Failed, file: str, line: int) -> ReprExceptionInfo:

@@ -82,11 +82,13 @@ def _mine(report: Report, probe: str) -> list[Result[Any]]:
 def _not_reached(report: Report, probe: str, words: Words) -> Answer:
     if report.verdict is Verdict.HEALTHY:
         return Answer(probe=probe, status=Status.SKIPPED, why=words.ui["pytest.not-asked"])
-    if report.diagnosis:
+    subject = route.chosen(report.target, report.results)
+    beside = (r for r in report.results if r.status is Status.BLOCKED and r.subject == subject)
+    known = [*(path.reason(result, words.ui) for result in beside), *path.shortfalls(report, words.ui)]
+    if report.diagnosis and not known:
         told = safe.diagnosis(report.diagnosis)
-        why = path.colon(words.ui[f"stage.{told.stage}"], words.ui) + words.summary(told)
-    else:
-        why = next(iter(path.shortfalls(report, words.ui)), words.ui["pytest.not-asked"])
+        known = [path.colon(words.ui[f"stage.{told.stage}"], words.ui) + words.summary(told)]
+    why = next(iter(known), words.ui["pytest.not-asked"])
     return Answer(probe=probe, status=Status.BLOCKED, why=why)
 
 
