@@ -114,7 +114,8 @@ async def run(
             experiments=tuple(ctx.experiments),
             contacts=contacts(target, door),
             environment=environment(),
-        )
+        ),
+        chosen,
     )
 
 
@@ -133,9 +134,9 @@ async def ask(
     return tuple(result for result in report.results if result.probe == name)
 
 
-def assemble(report: Report) -> Report:
-    """The report judged and diagnosed (again): everything that follows from target and results."""
-    results = judge(report.target, report.results)
+def assemble(report: Report, probes: Sequence[Probe[Any]] = ()) -> Report:
+    """The report judged and diagnosed (again): everything that follows from target and results, and from knobs."""
+    results = judge(report.target, report.results, probes)
     diagnoses = diagnose(report.target, results)
     return replace(
         report,

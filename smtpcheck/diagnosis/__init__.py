@@ -17,6 +17,7 @@ from smtpcheck.core import (
     Diagnosis,
     Finding,
     Mode,
+    Probe,
     Result,
     Severity,
     Stage,
@@ -49,18 +50,18 @@ _AFTER_CERTIFICATE = frozenset({Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, 
 _AND_ON = _AFTER_CERTIFICATE | {Stage.CERTIFICATE}
 
 
-def judge(target: Target, results: Sequence[Result[Any]]) -> tuple[Result[Any], ...]:
-    """The results with their findings made anew from the facts.
+def judge(target: Target, results: Sequence[Result[Any]], probes: Sequence[Probe[Any]] = ()) -> tuple[Result[Any], ...]:
+    """The results with their findings made anew from the facts, by `probes` with their knobs, else by those of today.
 
     Only the primary endpoint's faults are faults of the account: those of others become notes.
     """
-    judged = tuple(_judged(result) for result in results)
+    tuned = {probe.name: probe for probe in probes}
+    judged = tuple(_judged(result, tuned.get(result.probe) or named(result.probe)) for result in results)
     subject = route.chosen(target, judged)
     return tuple(_demoted(result, target, subject) for result in judged)
 
 
-def _judged(result: Result[Any]) -> Result[Any]:
-    probe = named(result.probe)
+def _judged(result: Result[Any], probe: Probe[Any] | None) -> Result[Any]:
     if probe is None or result.facts is None:
         return result
     return replace(result, findings=probe.judged(result.subject, result.facts))

@@ -74,14 +74,11 @@ def lent(running: Background, item: pytest.Item) -> PracticeServer:
 
 
 def _started(running: Background, name: str, row: dict[str, Any]) -> PracticeServer:
-    try:
-        wanted = fault(name, **row)
-    except KeyError:
+    if name not in running.faults:
         near = difflib.get_close_matches(name, running.faults, n=3, cutoff=0.4)
         said = f"; near: {', '.join(near)}" if near else ""
         pytest.fail(f"no fault {name!r}{said}; `smtpcheck lab --list` tells them", pytrace=False)
-    except (TypeError, ValueError) as error:
-        pytest.fail(f"smtp_fault({name!r}): {error}", pytrace=False)
+    wanted = _wanted(name, row)
     if not _met_by_address(wanted):
         pytest.fail(
             f"a program that dials {HOST} does not meet {name!r}, a fault of names or of the clock", pytrace=False
@@ -99,6 +96,14 @@ def _started(running: Background, name: str, row: dict[str, Any]) -> PracticeSer
         _practice=practice,
         _range=running,
     )
+
+
+def _wanted(name: str, row: dict[str, Any]) -> Fault:
+    try:
+        return fault(name, **row)
+    except (TypeError, ValueError) as error:
+        said = str(error)
+    pytest.fail(f"smtp_fault({name!r}): {said}", pytrace=False)
 
 
 def _met_by_address(wanted: Fault) -> bool:

@@ -30,18 +30,25 @@ def _open(answers: Answers) -> list[dict[str, Any]]:
 
 
 def write(reporter: pytest.TerminalReporter, answers: Answers, inconclusive: str) -> None:
-    """The section of pytest's summary."""
+    """The section of pytest's summary; with -q without what is healthy and gives no warning."""
     words = advice.Words(advice.language())
     sheet = lines.Sheet(words, min(max(reporter.config.get_terminal_writer().fullwidth, lines.NARROWEST), 120))
-    reporter.section("smtpcheck")
-    for target in dict.fromkeys(answer["target"] for answer in answers):
-        mine = [answer for answer in answers if answer["target"] == target]
+    groups = [[a for a in answers if a["target"] == target] for target in dict.fromkeys(a["target"] for a in answers)]
+    shown = [mine for mine in groups if reporter.verbosity >= 0 or any(_remarkable(answer) for answer in mine)]
+    if not shown:
+        return
+    reporter.write_sep("=", "smtpcheck")
+    for mine in shown:
         _verdict(reporter, mine, sheet)
     if unanswered := _open(answers):
         fails = inconclusive == "fail" and untested(answers)
         said = words.ui["pytest.untested"].format(count=len(unanswered))
         how = words.ui["pytest.fails" if fails else "pytest.passes"]
         reporter.write_line(f"{said}{how}", yellow=True, bold=True)
+
+
+def _remarkable(answer: dict[str, Any]) -> bool:
+    return bool(answer["line"] or answer["warnings"] or Status(answer["status"]) in UNTESTED)
 
 
 def _verdict(reporter: pytest.TerminalReporter, mine: Answers, sheet: lines.Sheet) -> None:
