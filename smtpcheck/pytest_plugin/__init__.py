@@ -50,7 +50,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "smtp_fault(name, **row): the fault of the practice server that smtp_lab lends")
     if config.getini("smtpcheck_inconclusive") not in ("fail", "skip"):
         raise pytest.UsageError("smtpcheck_inconclusive is fail or skip")
-    config.pluginmanager.register(_Told(config), "smtpcheck-told")
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         config.args += [str(path) for path in _of_root(config)]
 
@@ -65,6 +64,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """xdist: the workers share one run of each target, by way of a folder of the controller's."""
     stash = node.config.stash
+    _listen(node.config)
     if SHARED not in stash:
         stash[SHARED] = Path(tempfile.mkdtemp(prefix="smtpcheck-"))
     node.workerinput["smtpcheck_shared"] = str(stash[SHARED])
@@ -91,6 +91,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         return None
     from smtpcheck.pytest_plugin.items import SettingsFile
 
+    _listen(parent.config)
     file: pytest.Collector = SettingsFile.from_parent(parent, path=file_path)
     return file
 
@@ -104,6 +105,7 @@ def pytest_make_collect_report(
     if isinstance(collector, pytest.Session) and collector.config.getoption("smtp_target"):
         from smtpcheck.pytest_plugin.items import of_command_line
 
+        _listen(collector.config)
         report.result += of_command_line(collector)
     return report
 
@@ -120,14 +122,10 @@ def pytest_collection(session: pytest.Session) -> None:
 # Reports
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What was answered goes along with the report, also from a worker of xdist."""
-    report = yield
-    tell: Callable[[pytest.TestReport], None] | None = getattr(item, "smtpcheck_tell", None)
-    if tell:
-        tell(report)
-    return report
+def _listen(config: pytest.Config) -> None:
+    """Listen to the reports of tests from now on; a run without targets does not pay for it, test by test."""
+    if not config.pluginmanager.hasplugin("smtpcheck-told"):
+        config.pluginmanager.register(_Told(config), "smtpcheck-told")
 
 
 class _Told:
@@ -137,6 +135,15 @@ class _Told:
         self._inconclusive = config.getini("smtpcheck_inconclusive")
         self._worker = hasattr(config, "workerinput")
         self._answers: list[dict[str, Any]] = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """What was answered goes along with the report, also from a worker of xdist."""
+        report = yield
+        tell: Callable[[pytest.TestReport], None] | None = getattr(item, "smtpcheck_tell", None)
+        if tell:
+            tell(report)
+        return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the answer."""

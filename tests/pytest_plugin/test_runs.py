@@ -1,0 +1,111 @@
+"""Is a target checked once a session, also by several workers, and is it in a fresh folder as simple as that?"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from smtpcheck.lab import Background, background
+from smtpcheck.pytest_plugin.runs import Run, _once
+from tests.pytest_plugin.projects import table
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Background]:
+    with background() as running:
+        yield running
+
+
+def run_pytest(folder: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    keep = {k: v for k, v in os.environ.items() if not k.startswith(("SMTPCHECK", "PYTEST"))}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words],
+        cwd=folder,
+        env=keep | {"SMTPCHECK_LANG": "en"} | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_workers_of_xdist_share_one_run_of_each_target(lab: Background, tmp_path: Path) -> None:
+    good, bad = lab.start("healthy", password="of both"), lab.start("cert-expired", password="of both")
+    login = {"secret": "env:BOTH", "login": True}
+    settings = table(good, "good", **login) + table(bad, "bad", **login)
+    (tmp_path / "smtpcheck.toml").write_text(settings, encoding="utf-8")
+    (tmp_path / "test_own.py").write_text(
+        "import pytest\n@pytest.mark.parametrize('n', range(8))\n"
+        "def test_a(smtp_report, n):\n    assert smtp_report('good').verdict == 'healthy'\n"
+    )
+
+    done = run_pytest(tmp_path, "-n", "2", "--junitxml=out.xml", BOTH="of both")
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 failed, 24 passed, 1 skipped" in done.stdout
+    assert "Cause (certain): the certificate" in done.stdout
+    assert "✓ healthy up to login; delivery not tested   me@healthy" in done.stdout
+    assert "1 not tested: " in done.stdout
+    for practice, attempts in ((good, 1), (bad, 0)):
+        assert practice.smtp is not None
+        assert practice.smtp.ledger.connections == 1
+        assert practice.smtp.ledger.auths == attempts
+    root = ET.parse(tmp_path / "out.xml").getroot()  # noqa: S314 - written above
+    failed = next(case for case in root.iter("testcase") if case.find("failure") is not None)
+    said = {one.attrib["name"]: one.attrib["value"] for one in failed.iter("property")}
+    assert said["smtpcheck_code"] == "cert-expired"
+
+
+def test_workers_leave_nothing_behind(lab: Background, tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    (tmp_path / "smtpcheck.toml").write_text(table(lab.start("healthy"), "one"), encoding="utf-8")
+
+    done = run_pytest(tmp_path, "-n", "1", "-k", "config", TMPDIR=str(temporary))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not list(temporary.glob("smtpcheck-*"))
+
+
+def test_whoever_comes_second_waits_for_the_first_and_reads_its_answer(tmp_path: Path) -> None:
+    asked, began, go = [], threading.Event(), threading.Event()
+
+    def check() -> Run:
+        asked.append(1)
+        began.set()
+        go.wait(10)
+        return Run(failed="no certificates in x")
+
+    first: list[Run] = []
+    thread = threading.Thread(target=lambda: first.append(_once(tmp_path, "key", check, 10)))
+    thread.start()
+    assert began.wait(10)
+    threading.Timer(0.1, go.set).start()
+    second = _once(tmp_path, "key", check, 10)
+    thread.join(10)
+
+    assert asked == [1]
+    assert first == [second] == [Run(failed="no certificates in x")]
+
+
+def test_a_worker_that_died_is_not_stepped_in_for(tmp_path: Path) -> None:
+    """It may have logged in."""
+
+    def dies() -> Run:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _once(tmp_path, "key", dies, 10)
+
+    assert "not come back" in _once(tmp_path, "key", dies, 0.1).failed
+
+
+def test_a_folder_that_workers_do_not_share_is_no_reason_to_ask_twice(tmp_path: Path) -> None:
+    assert "can't share" in _once(tmp_path / "elsewhere", "key", lambda: Run(), 1).failed
