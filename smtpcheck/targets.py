@@ -42,7 +42,7 @@ _LIKE_A_PASSWORD = re.compile(r"pass|pwd|token|auth_?code|credential|^code$|å¯†ç
 _REFERENCE = re.compile(r"(env|file):.+", re.DOTALL)
 # as the command line names them
 _ALIASES = {"from": "sender", "to": "recipients"}
-_OPTIONS: Mapping[str, Any] = {
+OPTIONS: Mapping[str, Any] = {
     **{f.name: get_type_hints(Target)[f.name] for f in fields(Target) if f.name not in ("spec", "kind", "name")},
     "port": int,
     "mode": Mode,
@@ -189,6 +189,10 @@ def _only_looked_at(entry: Entry, options: Table, *, sends: bool, account: bool)
     return parse_target(entry.spec, **options, send=sends and not account)
 
 
+NOTHING = Entry(name="", spec="", options={}, probes=(), folder=Path())
+"""A target of which nothing is said."""
+
+
 # Reading
 
 
@@ -255,7 +259,7 @@ class _Layer:
 
     def _check_one(self, key: str, value: object, where: str, further: Sequence[str]) -> None:
         place, name = f"{self.said}: {where}{key}", _own_name(key)
-        if _LIKE_A_PASSWORD.search(name) and name not in _OPTIONS:
+        if _LIKE_A_PASSWORD.search(name) and name not in OPTIONS:
             secret = "imap_secret" if "imap" in name else "secret"
             raise UsageError(
                 f'{place}: a password never stands in a file; say where it is: {secret} = "env:NAME" or "file:PATH"'
@@ -266,10 +270,10 @@ class _Layer:
         if probe is not None:
             assert isinstance(value, dict)
             _tuned(probe, value, place)
-        elif name in _OPTIONS:
+        elif name in OPTIONS:
             _checked(name, value, place)
         else:
-            known = [*further, *_OPTIONS, *_ALIASES, *(probe.name for probe in all_probes())]
+            known = [*further, *OPTIONS, *_ALIASES, *(probe.name for probe in all_probes())]
             raise UsageError(f"{place}: no such option or probe{_near(name, known)}")
 
 
@@ -339,7 +343,7 @@ def _over(below: Table, above: Table) -> Table:
 
 def _checked(name: str, value: object, place: str) -> Any:
     """The value as `parse_target` takes it."""
-    kind = _OPTIONS[name]
+    kind = OPTIONS[name]
     if name in _SECRETS and not (isinstance(value, str) and _REFERENCE.fullmatch(value)):
         raise UsageError(
             f'{place}: a secret never stands in a file; write where it is, {name} = "env:NAME" or "file:PATH"'
@@ -381,7 +385,7 @@ def _near(word: str, known: Iterable[str]) -> str:
 
 def _said(text: str, path: Sequence[str]) -> Any:
     """A variable's value in the type that its option has; as text where TOML would not read it."""
-    kind = _OPTIONS.get(_own_name(path[-1]))
+    kind = OPTIONS.get(_own_name(path[-1]))
     if kind in (str, Mode, Stage) or path[-1] == "target":
         return text
     try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from smtpcheck.advice import Words
-from smtpcheck.core import Report, Target
+from smtpcheck.core import Report, Status, Target, Verdict
 from smtpcheck.credentials import Secret
 from smtpcheck.heard import Limits
 from smtpcheck.lab import Lab, Practice
-from smtpcheck.probes import classes
-from smtpcheck.report import json
+from smtpcheck.probes import classes, probes
+from smtpcheck.report import json, questions
 from smtpcheck.run import assemble, run
 from smtpcheck.settings import parse_target
 
@@ -40,6 +40,16 @@ async def check_fault(
     """The report about a fault in a lab of its own."""
     async with Lab() as lab:
         return await checked(await lab.start(fault, **rows), limits=limits, **(options or {}))
+
+
+def assert_answered(report: Report) -> None:
+    """A report is broken exactly where a question about it fails, and says why to every one that it leaves open."""
+    words = Words("en")
+    answers = [questions.answer(report, p.name, words) for p in questions.questions(report.target, probes())]
+    open_ones = [one for one in answers if one.status in questions.UNTESTED]
+    assert (report.verdict is Verdict.BROKEN) == any(one.status is Status.FAIL for one in answers)
+    assert open_ones or report.verdict is not Verdict.INCONCLUSIVE
+    assert all(one.why for one in open_ones)
 
 
 def assert_lossless(report: Report) -> None:

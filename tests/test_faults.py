@@ -6,7 +6,7 @@ import pytest
 
 from smtpcheck.core import Confidence, Stage, Verdict
 from smtpcheck.lab import Lab
-from tests.checking import PATIENT, SHORT, assert_lossless, check_fault, checked
+from tests.checking import PATIENT, SHORT, assert_answered, assert_lossless, check_fault, checked
 from tests.expectations import EXPECTED, Expectation
 
 
@@ -22,6 +22,7 @@ async def test_a_fault_comes_out_as_expected(fault: str) -> None:
     assert Expectation.of(report, like=expected) == expected
     assert not [result for result in report.results if result.status == "bug"]
     assert report.complete
+    assert_answered(report)
     assert_lossless(report)
 
 

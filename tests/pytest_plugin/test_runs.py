@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -14,26 +11,13 @@ import pytest
 
 from smtpcheck.lab import Background, background
 from smtpcheck.pytest_plugin.runs import Run, _once
-from tests.pytest_plugin.projects import table
+from tests.pytest_plugin.projects import run_pytest, table
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Background]:
     with background() as running:
         yield running
-
-
-def run_pytest(folder: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    keep = {k: v for k, v in os.environ.items() if not k.startswith(("SMTPCHECK", "PYTEST"))}
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words],
-        cwd=folder,
-        env=keep | {"SMTPCHECK_LANG": "en"} | environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def test_workers_of_xdist_share_one_run_of_each_target(lab: Background, tmp_path: Path) -> None:
