@@ -90,8 +90,9 @@ class Project:
         return next((entry for entry in self.entries if entry.name == name), None)
 
     def entry(self, spec: str) -> Entry:
-        """A target of that name, else one that is written nowhere, with the options for all."""
-        return self.named(spec) or replace(self.defaults, name=spec, spec=spec)
+        """The target of that name, or written so, else one that is written nowhere, with the options for all."""
+        written = (entry for entry in self.entries if entry.spec == spec)
+        return self.named(spec) or next(written, None) or replace(self.defaults, name=spec, spec=spec)
 
 
 def read(

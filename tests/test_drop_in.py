@@ -11,6 +11,7 @@ from pathlib import Path
 
 import smtpcheck
 from smtpcheck.lab import background
+from tests.pytest_plugin.projects import table
 
 PROBE = '''
 """Is the port number a lucky one?"""
@@ -65,9 +66,9 @@ def test_a_dropped_probe_shows_up_everywhere(tmp_path: Path) -> None:
         words = [w for name, value in practice.options.items() for w in (f"--{name.replace('_', '-')}", str(value))]
         environ = os.environ | {"PYTHONPATH": str(tmp_path), "SMTPCHECK_PASSWORD": practice.password}
 
-        def command(*arguments: str) -> str:
+        def command(*arguments: str, program: str = "smtpcheck") -> str:
             done = subprocess.run(
-                [sys.executable, "-m", "smtpcheck", *arguments],
+                [sys.executable, "-m", program, *arguments],
                 cwd=tmp_path,
                 env=environ,
                 capture_output=True,
@@ -81,6 +82,13 @@ def test_a_dropped_probe_shows_up_everywhere(tmp_path: Path) -> None:
         report = json.loads(command("check", practice.target, "--json", "-", *words))
         english = command("check", practice.target, "-v", "--lang", "en", *words)
         chinese = command("check", practice.target, "--lang", "zh-CN", *words)
+        settings = tmp_path / "smtpcheck.toml"
+        settings.write_text(table(practice, "one"), encoding="utf-8")
+        plain = command("-q", "-k", "lucky", program="pytest")
+        (tmp_path / "smtpcheck.toml").write_text(
+            "[lucky]\ndivisor = 99999\n" + table(practice, "one"), encoding="utf-8"
+        )
+        tuned = command("-v", "-k", "lucky", program="pytest")
 
     result = next(r for r in report["results"] if r["probe"] == "lucky")
     assert result["outcome"] == {"port": practice.port, "seen": "\\x00\\xff"}
@@ -88,5 +96,8 @@ def test_a_dropped_probe_shows_up_everywhere(tmp_path: Path) -> None:
     assert f"port {practice.port} is a lucky number" in english
     assert "lucky" in english
     assert f"端口 {practice.port} 是个吉利数字" in chinese
+    assert f"port {practice.port} is a lucky number" in plain
+    assert f"smtpcheck.toml::{practice.target}::lucky PASSED" in tuned
+    assert "lucky number" not in tuned
     assert "Keep it." in command("explain", "lucky-port", "--lang", "en")
     assert "lucky" in command("check", "--help")

@@ -55,16 +55,22 @@ class Group(pytest.Collector):
 
     @property
     def key(self) -> str:
-        """Under which its run is known in this session."""
-        own = isinstance(self.parent, SettingsFile) and self.parent.path.parent != self.config.rootpath
-        return f"{self.parent.path}::{self.entry.name}" if own and self.parent else self.entry.name
+        """Under which its run is known in this session; the same for `smtp_report`, where the root folder names it."""
+        root = (self.config.rootpath / targets.SETTINGS, self.config.rootpath / targets.PYPROJECT)
+        other = isinstance(self.parent, SettingsFile) and self.path not in root
+        return f"{self.path}::{self.entry.name}" if other else self.entry.name
+
+    @property
+    def selected(self) -> list[str]:
+        """The questions that are to be answered, in order."""
+        items = (item for item in self.session.items if isinstance(item, Question))
+        return [item.name for item in items if item.group.key == self.key]
 
     def run(self) -> Run:
         """The one run, as far as the items selected need it; all of it where a test asks for the report."""
-        items = self.session.items
-        everything = any("smtp_report" in getattr(item, "fixturenames", ()) for item in items)
-        mine = {item.name for item in items if isinstance(item, Question) and item.group.key == self.key}
-        return runs_of(self.config).run(self.key, self.entry, self.project, None if everything else mine)
+        everything = any("smtp_report" in getattr(item, "fixturenames", ()) for item in self.session.items)
+        wanted = None if everything else frozenset(self.selected)
+        return runs_of(self.config).run(self.key, self.entry, self.project, wanted)
 
 
 class Question(pytest.Item):
@@ -88,7 +94,9 @@ class Question(pytest.Item):
         """Fail with what the report says, or skip with the reason why it says nothing."""
         run = self.group.run()
         if run.report is None:
-            raise Failed(run.failed)
+            if self.name != self.group.selected[0]:
+                pytest.skip(run.failed)
+            raise Failed(run.failed)  # once is enough
         words = advice.Words(advice.language())
         withheld = bool(run.withheld) and self._probe.intrusive
         if withheld:
@@ -100,9 +108,7 @@ class Question(pytest.Item):
         said = properties(run.report, told=answer.told or unanswered)
         self.user_properties += [*said, ("smtpcheck_status", answer.status.value)]
         if answer.status in (Status.FAIL, Status.BUG):
-            raise Failed(
-                failure(run.report, answer, words, brief=self.config.option.tbstyle in _BRIEF), self._told.line
-            )
+            raise failure(run.report, answer, words, self._told.line, brief=self.config.option.tbstyle in _BRIEF)
         if answer.status in UNTESTED or answer.status is Status.SKIPPED:
             pytest.skip(f"{words.ui[f'status.{answer.status}']}: {answer.why}")
 
@@ -110,7 +116,7 @@ class Question(pytest.Item):
         """The cause, the evidence and the steps; a traceback only of what is our mistake."""
         if isinstance(excinfo.value, Failed):
             path, line, _ = self.reportinfo()
-            return entry_of(excinfo.value, str(path), line)
+            return entry_of(excinfo.value, str(path), line, travels=hasattr(self.config, "workerinput"))
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -147,7 +153,8 @@ def _label(spec: str, name: str) -> str:
 
 def _named(config: pytest.Config) -> list[tuple[Entry, Project]]:
     project = runs_of(config).project()
-    return [(project.entry(spec), project) for spec in dict.fromkeys(config.getoption("smtp_target"))]
+    entries = (project.entry(spec) for spec in config.getoption("smtp_target"))
+    return [(entry, project) for entry in {entry.name: entry for entry in entries}.values()]
 
 
 def refused(config: pytest.Config) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
+from _pytest._io import TerminalWriter
 
 from smtpcheck.advice import Words
 from smtpcheck.core import Report, Severity, Status, Verdict
@@ -17,7 +18,7 @@ _MOST = 100
 
 
 class Failed(Exception):
-    """A question was answered badly: Failed(all of it, in one line)."""
+    """A question was answered badly: Failed(all of it, in one line, all of it in colour)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,18 +68,36 @@ def _line(report: Report, answer: Answer, words: Words) -> str:
     return path.colon(first.code, words.ui) + words.summary(safe.diagnosis(first)) + sure
 
 
-def failure(report: Report, answer: Answer, words: Words, *, brief: bool = False) -> str:
+def failure(report: Report, answer: Answer, words: Words, line: str, *, brief: bool) -> Failed:
     """The screen of the command about what this question failed for, or its verdict alone."""
     width = min(shutil.get_terminal_size((80, 24)).columns, _MOST)
     if answer.told:
         others = tuple(d for d in report.diagnoses if d is not answer.told)
         report = replace(report, diagnoses=(answer.told, *others))
-    return terminal.render(report, lang=words.lang, width=width, quiet=brief)
+    plain, coloured = (
+        terminal.render(report, lang=words.lang, width=width, color=color, quiet=brief) for color in (False, True)
+    )
+    return Failed(plain, line, coloured)
 
 
-def entry_of(failed: Failed, file: str, line: int) -> ReprExceptionInfo:
-    """As pytest shows what a native traceback would be: travels between workers, gives JUnit a message of one line."""
-    text, *short = map(str, failed.args)
-    trace = ReprTraceback([ReprEntryNative([text + "\n"])], None, style="native")
-    where = ReprFileLocation(file, line + 1, short[0] if short else text.split("\n")[0])
-    return ReprExceptionInfo(reprtraceback=trace, reprcrash=where)
+class _Screen(ReprEntryNative):
+    """In colour where the terminal has any."""
+
+    coloured = ""
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        if tw.hasmarkup and self.coloured:
+            tw.line(self.coloured)
+        else:
+            super().toterminal(tw)
+
+
+def entry_of(failed: Failed, file: str, line: int, *, travels: bool) -> ReprExceptionInfo:
+    """As pytest shows what a native traceback would be: it may travel between workers, and gives JUnit a line."""
+    text, *more = map(str, failed.args)
+    entry = ReprEntryNative([text + "\n"])
+    if not travels:
+        entry = _Screen(entry.lines)
+        entry.coloured = more[1] if more else ""
+    where = ReprFileLocation(file, line + 1, more[0] if more else text.split("\n")[0])
+    return ReprExceptionInfo(reprtraceback=ReprTraceback([entry], None, style="native"), reprcrash=where)

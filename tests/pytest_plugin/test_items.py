@@ -422,3 +422,59 @@ def test_junit_carries_target_code_and_confidence(project: pytest.Pytester, lab:
     assert failure is not None
     assert failure.attrib["message"].startswith("cert-expired: ")
     assert "What to do" in (failure.text or "")
+
+
+def test_what_a_server_says_moves_no_terminal_and_breaks_no_xml(project: pytest.Pytester, lab: Background) -> None:
+    evil = "554 \x1b[2J\x1b]0;owned\x07 ]]><b>&amp; \u009b31m [bold]x[/bold]\r\n"
+    practice = lab.start("banner-554-dnsbl", script={"greeting": evil})
+    settings(project, table(practice, "bad"))
+
+    result = project.runpytest("-ra", "--junitxml=out.xml")
+
+    text = result.stdout.str()
+    assert "owned" in text
+    assert not set("\x1b\x07\x9b") & set(text)
+    failure = next(ET.parse(project.path / "out.xml").getroot().iter("failure"))  # noqa: S314 - written above
+    assert "owned" in (failure.text or "")
+
+
+def test_a_failure_has_colour_where_the_terminal_has_and_the_xml_has_none(
+    project: pytest.Pytester, lab: Background
+) -> None:
+    settings(project, table(lab.start("conn-refused"), "bad"))
+
+    coloured = project.runpytest("--color=yes", "--junitxml=out.xml").stdout.str()
+
+    assert "\x1b[1;31m✗ broken" in coloured
+    assert "x1B" not in (project.path / "out.xml").read_text("utf-8")
+    assert "\x1b" not in project.runpytest("--color=no").stdout.str()
+
+
+def test_an_option_that_only_the_run_refuses_fails_once(project: pytest.Pytester, lab: Background) -> None:
+    settings(project, table(lab.start("healthy"), "one", ca_file="nowhere.pem"))
+
+    result = project.runpytest()
+
+    result.assert_outcomes(failed=1, skipped=len(WAY) - 1)
+    result.stdout.fnmatch_lines(["no certificates in *nowhere.pem: *"])
+
+
+def test_two_files_may_name_different_targets_alike(project: pytest.Pytester, lab: Background) -> None:
+    one, two = lab.start("healthy"), lab.start("healthy")
+    settings(project, table(one, "mail"))
+    (project.path / "other.toml").write_text(table(two, "mail"), encoding="utf-8")
+
+    project.runpytest("smtpcheck.toml", "other.toml").assert_outcomes(passed=2 * len(WAY))
+
+    assert (connections(one), connections(two)) == (1, 1)
+
+
+def test_a_target_in_the_file_and_on_the_command_line_is_checked_once(
+    project: pytest.Pytester, lab: Background
+) -> None:
+    practice = lab.start("healthy")
+    settings(project, table(practice, "mail"))
+
+    project.runpytest("--smtp-target", "mail", "--smtp-target", practice.target).assert_outcomes(passed=2 * len(WAY))
+
+    assert connections(practice) == 1
