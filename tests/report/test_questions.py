@@ -109,7 +109,8 @@ def test_a_fault_of_another_endpoint_fails_nothing(lab: Background) -> None:
     report = report_of(lab.start("ipv6-preferred-broken"))
 
     assert report.verdict is Verdict.HEALTHY
-    assert Status.FAIL not in statuses(report).values()
+    assert any(result.status is Status.BLOCKED for result in report.results)
+    assert set(statuses(report).values()) <= {Status.OK, Status.NOTE, Status.WARN}
 
 
 def test_what_was_never_asked_is_skipped_when_all_is_well(lab: Background) -> None:
