@@ -110,6 +110,7 @@ def pytest_make_collect_report(
     return report
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist's, which lets nobody else have a look
 def pytest_collection(session: pytest.Session) -> None:
     """A target of the command line that makes no sense ends the run before it starts."""
     if session.config.getoption("smtp_target"):

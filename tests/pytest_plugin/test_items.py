@@ -123,8 +123,11 @@ def test_the_command_line_adds_targets_without_any_file(project: pytest.Pytester
     assert "mx:y.test::mx" in ids(result)
 
 
-def test_a_target_of_the_command_line_that_makes_no_sense_is_a_usage_error(project: pytest.Pytester) -> None:
-    result = project.runpytest("--smtp-target", "user:hunter2@host")
+@pytest.mark.parametrize("words", [(), ("-n", "1")])
+def test_a_target_of_the_command_line_that_makes_no_sense_is_a_usage_error(
+    project: pytest.Pytester, words: tuple[str, ...]
+) -> None:
+    result = project.runpytest("--smtp-target", "user:hunter2@host", *words)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: --smtp-target: *"])
