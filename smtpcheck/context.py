@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck.conversation import Dialogue
-from smtpcheck.core import Experiment, Kind, Result, Stage, Subject, Target
+from smtpcheck.core import Conversation, Experiment, Kind, Result, Stage, Subject, Target
 from smtpcheck.credentials import Secret
 from smtpcheck.failures import CouldNotAsk, NotNeeded
 from smtpcheck.heard import Limits, Wish
@@ -19,6 +20,16 @@ from smtpcheck.wire.slips import Slip
 from smtpcheck.wire.x509 import Roots
 
 MAX_EXPERIMENTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """How far a run is, as seen in passing."""
+
+    results: tuple[Result[Any], ...]
+    conversations: tuple[Conversation, ...]
+    waiting: tuple[tuple[Subject, Stage], ...]
+    """What is being waited for: whom, and at which stage."""
 
 
 class Context:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from smtpcheck import __version__, failures, net, providers, route
-from smtpcheck.context import Context
+from smtpcheck.context import Context, Glimpse
 from smtpcheck.core import (
     Contact,
     Failure,
@@ -53,6 +53,7 @@ _LEADING = {"submission", "mx", "address", "port"}
 _ELECTING = {"greeting", "tls", "chain", "mode", "message"}
 Watch = Callable[[Result[Any]], None]
 Key = tuple[str, Subject]
+Onlooker = Callable[[Callable[[], Glimpse]], None]
 
 
 async def run(
@@ -65,14 +66,15 @@ async def run(
     limits: Limits | None = None,
     probes: Sequence[Probe[Any]] | None = None,
     watch: Watch | None = None,
+    onlooker: Onlooker | None = None,
     began: float | None = None,
     stop: asyncio.Event | None = None,
     lang: str = "en",
 ) -> Report:
     """Check one target. `began` is the monotonic time from which its deadline counts (default: now).
 
-    Setting `stop` ends it early; what was learnt until then is reported as not complete. `lang` is the language of a
-    message that is sent.
+    Setting `stop` ends it early; what was learnt until then is reported as not complete. `onlooker` is handed, once,
+    what tells at any time how far the run is. `lang` is the language of a message that is sent.
 
     Raises UsageError for a CA file that can't be read; never for what the network did.
     """
@@ -93,6 +95,8 @@ async def run(
     )
     chosen = tuple(probes or all_probes())
     schedule = _Schedule(chosen, ctx, sasl.Mask(target.user, secret), watch, stop or asyncio.Event())
+    if onlooker:
+        onlooker(schedule.glimpse)
     waits = target.wait if target.send and ctx.mail_secret and route.mailbox(target) else 0.0
     ends = began + target.deadline + waits - min(RESERVE, target.deadline / 5)
     complete = await schedule.work(ends)
@@ -193,6 +197,22 @@ class _Schedule:
             self._start_new()
             await self._close_side_doors()
         return True
+
+    def glimpse(self) -> Glimpse:
+        """How far it is."""
+        return Glimpse(
+            tuple(self._results.values()),
+            tuple(dialogue.record for dialogue in self._ctx.dialogues if dialogue.subject.address),
+            tuple(dict.fromkeys(self._whereabouts(*asked) for asked in self._pending.values())),
+        )
+
+    def _whereabouts(self, probe: Probe[Any], subject: Subject) -> tuple[Subject, Stage]:
+        if not subject.address:
+            return subject, _stage_of(probe)
+        dialogue = self._ctx.dialogue(subject)
+        steps = dialogue.record.steps
+        walking = not steps or steps[-1].stage is not dialogue.current
+        return subject, dialogue.current if walking else _stage_of(probe)
 
     def ordered(self) -> tuple[Result[Any], ...]:
         """Results in the order of the way, without experiments that were not needed."""

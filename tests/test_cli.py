@@ -156,7 +156,7 @@ def test_piped_output_has_no_escapes_and_a_verdict_first(lab: Background, shell:
 
     assert "\x1b" not in done.stdout
     assert "broken" in done.stdout.splitlines()[0]
-    assert len(done.stdout.splitlines()) <= 24
+    assert len(done.stdout.splitlines()) <= 23
 
 
 def test_quiet_and_verbose(lab: Background, shell: Shell) -> None:

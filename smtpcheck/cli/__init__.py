@@ -7,35 +7,26 @@ import time
 BEGAN = time.monotonic()
 
 # ruff: noqa: E402  # the deadline counts from the start of the process, before the imports
+import io
 import os
 import sys
-from importlib import import_module
-from pathlib import Path
 
 import click
 
 from smtpcheck import __version__
 from smtpcheck.cli.console import BUG, INTERRUPTED, USAGE, stop
+from smtpcheck.cli.layout import Commands
+
+COMPLETE = "_SMTPCHECK_COMPLETE"
+"""Set by the shell that wants to know how a word may go on."""
 
 
-class Commands(click.Group):
-    """The commands are the files of commands/: a command is `command` in a file of its name, hyphens as underscores."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the files."""
-        files = (Path(__file__).parent / "commands").glob("[a-z]*.py")
-        return sorted(path.stem.replace("_", "-") for path in files)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, its file imported only now."""
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        command: click.Command = import_module(f"smtpcheck.cli.commands.{cmd_name.replace('-', '_')}").command
-        command.name = cmd_name
-        return command
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+    epilog="`smtpcheck COMMAND --help` says more. The words come in English and Chinese: --lang zh-CN, or LANG.",
+)
 @click.version_option(__version__, prog_name="smtpcheck")
 def cli() -> None:
     """Why does my mail not arrive, and what do I change?
@@ -51,13 +42,20 @@ def cli() -> None:
 
 def main() -> None:
     """The command; an exception that nobody foresaw is our bug and says so, without locals."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a sign that the terminal's encoding lacks is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
+    if COMPLETE in os.environ:
+        import smtpcheck.cli.complete  # noqa: F401  # makes the shells known to click
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="smtpcheck", complete_var=COMPLETE, standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(INTERRUPTED)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(USAGE)
+    except click.ClickException as error:
+        stop(_in_a_line(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
@@ -71,3 +69,17 @@ def main() -> None:
             stop(": ".join(map(str, error.args)))
         click.echo(f"smtpcheck: a bug of smtpcheck, not of your mail: {where(error)}", err=True)
         sys.exit(BUG)
+
+
+def _in_a_line(error: click.ClickException) -> str:
+    """What is wrong with the command line, and where it is said how it goes."""
+    text = " ".join(error.format_message().split()).rstrip(".")
+    path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "smtpcheck"
+    if text.startswith("Got unexpected extra argument"):
+        # not repeated: it may be a password
+        text = "more words than it takes; a password is never one of them, it is read from SMTPCHECK_PASSWORD"
+    if isinstance(error, click.NoSuchOption) and "pass" in error.option_name:
+        text += "; the password is read from SMTPCHECK_PASSWORD, a .env file, or asked for"
+    name = path.removeprefix("smtpcheck").strip()
+    said = text[:1].lower() + text[1:]
+    return f"{name + ': ' if name else ''}{said} (see {path} --help)"

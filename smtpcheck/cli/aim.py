@@ -4,39 +4,46 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from smtpcheck.cli.console import EXIT, INTERRUPTED, options, outlets, progress, say, stop, write_all
+from smtpcheck.cli.console import EXIT, INTERRUPTED, options, outlets, say, stop, write_all
+from smtpcheck.cli.layout import under
+from smtpcheck.cli.words import consents, files, mechanisms
 
 if TYPE_CHECKING:
-    from smtpcheck.core import Report, Result, Target
+    from smtpcheck.core import Report, Target
     from smtpcheck.credentials import Secret
 
+_MODE = "expect TLS to start so: auto, starttls, implicit, plain"
+_ALLOW = "send the secret so: plaintext-auth, unverified-auth"
+_target = under("who to ask")
+_login = under("how to log in")
+_may = under("what may be tried")
+_mail = under("with a message")
 AIM = options(
-    click.option("--user", help="log in as this user (default: the account)"),
-    click.option("--from", "sender", metavar="ADDRESS", help="envelope sender"),
-    click.option("--to", "recipients", multiple=True, metavar="ADDRESS", help="recipient; several are allowed"),
-    click.option("--mode", type=click.Choice(["auto", "starttls", "implicit", "plain"]), help="expect TLS to start so"),
-    click.option("--auth", metavar="MECH", help="use this SASL mechanism and no other"),
-    click.option("--allow", multiple=True, metavar="WHAT", help="plaintext-auth, unverified-auth: send the secret so"),
-    click.option("--dns", metavar="IP[:PORT]", help="ask this resolver"),
-    click.option("--ntp", metavar="HOST[:PORT]", help="compare the clock with this server"),
-    click.option("--ca-file", metavar="PEM", help="trust these roots in place of the system's"),
-    click.option("--ehlo", metavar="NAME", help="introduce ourselves so"),
-    click.option("--connect-to", multiple=True, metavar="HOST:PORT:ADDR:PORT", help="dial ADDR:PORT for HOST:PORT"),
-    click.option("--deadline", type=float, metavar="SECONDS", help="be done by then (default 30)"),
-    click.option("--only-target", is_flag=True, help="speak to the target and the resolver alone"),
-    click.option("--all-addresses", is_flag=True, help="look at more than eight endpoints"),
+    _target("--mode", type=click.Choice(["auto", "starttls", "implicit", "plain"]), metavar="MODE", help=_MODE),
+    _target("--dns", metavar="IP[:PORT]", help="ask this resolver"),
+    _target("--ntp", metavar="HOST[:PORT]", help="compare the clock with this server"),
+    _target("--connect-to", multiple=True, metavar="MAP", help="HOST:PORT:ADDR:PORT dials ADDR:PORT for HOST:PORT"),
+    _target("--ca-file", metavar="PEM", shell_complete=files, help="trust these roots in place of the system's"),
+    _target("--ehlo", metavar="NAME", help="introduce ourselves so"),
+    _login("--user", metavar="USER", help="log in as this user (default: the account)"),
+    _login("--auth", metavar="MECH", shell_complete=mechanisms, help="use this SASL mechanism and no other"),
+    _may("--allow", multiple=True, metavar="WHAT", shell_complete=consents, help=_ALLOW),
+    _may("--deadline", type=float, metavar="SECONDS", help="be done by then (default 30)"),
+    _may("--only-target", is_flag=True, help="speak to the target and the resolver alone"),
+    _may("--all-addresses", is_flag=True, help="look at more than eight endpoints"),
 )
 MAIL = options(
-    click.option("--message", metavar="FILE.eml", help="send this file as it is"),
-    click.option("--imap", metavar="HOST[:PORT]", help="look for the message in this mailbox"),
-    click.option("--imap-user", metavar="USER", help="the mailbox's user (default: the recipient)"),
-    click.option("--wait", type=float, metavar="SECONDS", help="look for it this long (default 120)"),
+    _mail("--from", "sender", metavar="ADDRESS", help="envelope sender"),
+    _mail("--to", "recipients", multiple=True, metavar="ADDRESS", help="recipient; several are allowed"),
+    _mail("--message", metavar="FILE.eml", shell_complete=files, help="send this file as it is"),
+    _mail("--imap", metavar="HOST[:PORT]", help="look for the message in this mailbox"),
+    _mail("--imap-user", metavar="USER", help="the mailbox's user (default: the recipient)"),
+    _mail("--wait", type=float, metavar="SECONDS", help="look for it this long (default 120)"),
 )
 
 
@@ -50,7 +57,7 @@ def checked(spec: str, given: dict[str, Any]) -> NoReturn:
     lang = advice.language(given.pop("lang") or "")
     chosen = {name: value for name, value in given.items() if not (value is None or value is False or value == ())}
     aim, secret, mail_secret = _aim(spec, chosen)
-    report, interrupted = _run(aim, secret, mail_secret, lang, progress(lang, quiet=quiet or json_file == "-"))
+    report, interrupted = _run(aim, secret, mail_secret, lang, quiet=quiet or json_file == "-")
     write_all([report], wanted, lang)
     say(report, lang, verbose=verbose, quiet=quiet, err=json_file == "-")
     sys.exit(INTERRUPTED if interrupted else EXIT[report.verdict])
@@ -106,12 +113,14 @@ def _run(
     secret: Secret | None,
     mail_secret: Secret | None,
     lang: str,
-    watch: Callable[[Result[Any]], None] | None,
+    *,
+    quiet: bool,
 ) -> tuple[Report, bool]:
     import asyncio
     import signal
 
     from smtpcheck.cli import BEGAN
+    from smtpcheck.cli.live import shown
     from smtpcheck.run import run
 
     interrupted = False
@@ -124,7 +133,17 @@ def _run(
             interrupted = True
             stop.set()
 
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
-        return await run(aim, secret=secret, mail_secret=mail_secret, watch=watch, began=BEGAN, stop=stop, lang=lang)
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(signum, interrupt)
+        async with shown(aim, lang, quiet=quiet) as onlooker:
+            return await run(
+                aim,
+                secret=secret,
+                mail_secret=mail_secret,
+                onlooker=onlooker,
+                began=BEGAN,
+                stop=stop,
+                lang=lang,
+            )
 
     return asyncio.run(work()), interrupted

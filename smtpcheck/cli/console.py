@@ -6,17 +6,22 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
+from smtpcheck.cli.layout import under
+from smtpcheck.cli.words import files
+
 if TYPE_CHECKING:
-    from smtpcheck.core import Report, Result
+    from smtpcheck.core import Report
 
 USAGE, INCONCLUSIVE, BUG, INTERRUPTED = 2, 3, 4, 130
 EXIT = {"healthy": 0, "broken": 1, "inconclusive": INCONCLUSIVE, "bug": BUG}
 # of several reports: broken before our bug before "could not tell"
 _WORST = (1, BUG, INCONCLUSIVE, 0)
+WIDEST = 100
+"""Cells; longer lines are hard to read."""
 Command = Callable[..., Any]
 
 
@@ -31,13 +36,16 @@ def options(*several: Callable[[Command], Command]) -> Callable[[Command], Comma
     return decorate
 
 
-LANG = click.option("--lang", type=click.Choice(["en", "zh-CN"]), default=None, help="language of the words")
+_LANG = "language of the words: en, zh-CN"
+_PAGES = "write it as .html, .md ...; several times"
+LANG = click.option("--lang", type=click.Choice(["en", "zh-CN"]), metavar="LANG", default=None, help=_LANG)
+_out = under("output")
 OUTPUT = options(
-    click.option("--json", "json_file", metavar="FILE|-", help="write the report as JSON"),
-    click.option("--report", "pages", multiple=True, metavar="FILE", help="write it as .html, .md ...; several times"),
-    click.option("-v", "--verbose", is_flag=True, help="all results and the transcript"),
-    click.option("-q", "--quiet", is_flag=True, help="the verdict alone"),
-    LANG,
+    _out("--json", "json_file", metavar="FILE|-", shell_complete=files, help="write the report as JSON"),
+    _out("--report", "pages", multiple=True, metavar="FILE", shell_complete=files, help=_PAGES),
+    _out("-v", "--verbose", is_flag=True, help="all results and the transcript"),
+    _out("-q", "--quiet", is_flag=True, help="the verdict alone"),
+    _out("--lang", type=click.Choice(["en", "zh-CN"]), metavar="LANG", default=None, help=_LANG),
 )
 
 
@@ -67,32 +75,35 @@ def write_all(reports: Sequence[Report], wanted: Sequence[tuple[str, str]], lang
             put(formats.render(reports, name, lang=lang), where)
 
 
-def progress(lang: str, *, quiet: bool) -> Callable[[Result[Any]], None] | None:
-    """What writes one line a result over the last one; None where nobody looks."""
-    if quiet or not sys.stderr.isatty():
-        return None
-    from smtpcheck.report.terminal import progress_line
-
-    columns = width()
-    return lambda result: click.echo(f"\r\x1b[2K{progress_line(result, lang, width=columns)}\r", nl=False, err=True)
-
-
 def say(report: Report, lang: str, *, verbose: bool, quiet: bool, err: bool) -> None:
     """The report for people, on standard output or where `err` says on standard error."""
     from smtpcheck.report import terminal
 
     stream = sys.stderr if err else sys.stdout
-    if sys.stderr.isatty() and not quiet:
-        click.echo("\r\x1b[2K", nl=False, err=True)
     text = terminal.render(
         report,
         lang=lang,
-        width=min(width(), 100),
-        color=stream.isatty() and "NO_COLOR" not in os.environ,
+        width=min(width(), WIDEST),
+        color=colored(stream),
+        unicode=drawable(stream),
         verbose=verbose,
         quiet=quiet,
     )
     click.echo(text, err=err, color=True)
+
+
+def colored(stream: TextIO) -> bool:
+    """Escape sequences are wanted there: a terminal that knows them, and nobody who said no (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "", None)
+
+
+def drawable(stream: TextIO) -> bool:
+    """Our signs can be written there."""
+    try:
+        "✓✗·–⠋".encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def width() -> int:

@@ -6,11 +6,16 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from smtpcheck import advice
 from smtpcheck.core import Status
 from smtpcheck.report import safe
 from smtpcheck.report.path import SYMBOLS, colon
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.text import Text
 
 NARROWEST = 40
 """Cells below which nothing is wrapped any tighter."""
@@ -172,7 +177,6 @@ def shortened(text: str, room: int) -> str:
 def printed(lines: Sequence[Line], color: bool) -> str:
     """The lines as text, without a last line end; no escape sequence without `color`."""
     from rich.console import Console
-    from rich.text import Text
 
     out = io.StringIO()
     # nothing of the environment: the caller has decided about colour and width
@@ -188,8 +192,21 @@ def printed(lines: Sequence[Line], color: bool) -> str:
         _environ={},
     )
     for line in lines:
-        # a Text never reads markup, so `[...]` of a server stays what it is
-        text = Text.assemble(*((piece, style) for piece, style in line if piece))
-        text.rstrip()
-        console.print(text, soft_wrap=True)
+        console.print(_text(line), soft_wrap=True)
     return out.getvalue().removesuffix("\n")
+
+
+def painted(lines: Sequence[Line]) -> Group:
+    """The lines as what rich paints again and again in one place; what does not fit a line is cut."""
+    from rich.console import Group
+
+    return Group(*map(_text, lines))
+
+
+def _text(line: Line) -> Text:
+    # a Text never reads markup, so `[...]` of a server stays what it is
+    from rich.text import Text
+
+    text = Text.assemble(*((piece, style) for piece, style in line if piece), no_wrap=True, overflow="crop")
+    text.rstrip()
+    return text

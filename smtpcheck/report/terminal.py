@@ -15,15 +15,14 @@ from smtpcheck.core import (
     Direction,
     Report,
     Result,
-    Severity,
     Status,
     Verdict,
 )
 from smtpcheck.report import path, safe
 from smtpcheck.report.lines import NARROWEST, STYLES, Line, Sheet, cells, printed, shortened, title
 
-SCREEN = 24
-"""Lines of the classic terminal (VT100); a broken account has to fit."""
+SCREEN = 23
+"""Lines of the classic terminal (VT100) less one for the shell's next prompt; a broken account has to fit."""
 MAX_EVENTS = 500
 """Lines of one transcript; a defence, several times the longest honest conversation."""
 _ARROWS = {Direction.OUT: "->", Direction.IN: "<-", Direction.NOTE: "=="}
@@ -54,16 +53,6 @@ def render(
         if len(lines) <= SCREEN:
             break
     return printed(lines, color)
-
-
-def progress_line(result: Result[Any], lang: str = "en", *, width: int = 80, unicode: bool = True) -> str:
-    """One short line about a finished result, at most `width` cells."""
-    sheet = Sheet(advice.Words(lang), max(width, NARROWEST), unicode)
-    worst = next((f for f in result.findings if f.severity is not Severity.NOTE), None)
-    text = sheet.words.finding(safe.finding(worst)) if worst else path.reason(result, sheet.ui)
-    about = f"{sheet.symbol(result.status)} {safe.visible(result.probe, 20)}  {safe.visible(str(result.subject), 60)}"
-    line = f"{about}  {safe.visible(text)}" if text else about
-    return shortened(line, sheet.width)
 
 
 def explanation(entry: advice.Entry, *, lang: str = "en", width: int = 80) -> str:
@@ -195,9 +184,11 @@ class _Page:
         if room is _ALL and (why := sheet.words.why(told)):
             lines += sheet.para("", why)
         said = path.testimony(self.report.diagnoses[0], self.report, sheet.words, room.raw)
-        for who, text in said[: room.evidence]:
-            lines += sheet.para(path.colon(who, sheet.ui), text, label_style="cyan")
-        return lines + sheet.more(len(said) - room.evidence) + self._alternatives(told, room)
+        for place, (who, text) in enumerate(said[: room.evidence], 1):
+            hidden = len(said) - room.evidence if place == room.evidence else 0
+            shown = f"{text} (+{hidden}: -v)" if hidden > 0 else text
+            lines += sheet.para(path.colon(who, sheet.ui), shown, label_style="cyan")
+        return lines + self._alternatives(told, room)
 
     def _alternatives(self, told: Diagnosis, room: _Room) -> list[Line]:
         if not told.alternatives:

@@ -9,6 +9,11 @@ import click
 
 from smtpcheck.cli.aim import AIM, MAIL, checked
 from smtpcheck.cli.console import OUTPUT
+from smtpcheck.cli.layout import Command
+from smtpcheck.cli.words import stages, targets
+
+SECTION = "ask"
+_UNTIL = "stop after this stage: dns ... certificate auth rcpt data delivery"
 
 
 def _probe_names() -> str:
@@ -16,15 +21,24 @@ def _probe_names() -> str:
     return ", ".join(sorted(path.stem for path in (Path(__file__).parents[2] / "probes").glob("[a-z]*.py")))
 
 
-@click.command(epilog=f"The probes: {_probe_names()}.")
-@click.argument("target")
-@click.option("--until", metavar="STAGE", help="stop after this stage: dns ... certificate auth rcpt data delivery")
+@click.command(
+    cls=Command,
+    short_help="name the one thing that is broken on the way of a mail",
+    epilog=f"The probes: {_probe_names()}.",
+)
+@click.argument("target", shell_complete=targets)
+@click.option("--until", metavar="STAGE", shell_complete=stages, help=_UNTIL)
 @click.option("--send", is_flag=True, help="send a test message, and look for it in the mailbox")
 @AIM
 @MAIL
 @OUTPUT
 def command(target: str, **options: Any) -> None:
     """Walk the way of a mail to TARGET and name the first thing that is broken.
+
+    \b
+    smtpcheck check me@qq.com                           from the name to the login
+    smtpcheck check smtp.example.com:587 --until tls    a server, no further than TLS
+    smtpcheck check me@qq.com --to you@example.com --send --report r.html
 
     TARGET is me@example.com, smtp.example.com, host:587, smtps://host, smtp://host:port or mx:example.com.
 

@@ -9,8 +9,10 @@ import click
 
 from smtpcheck.cli.console import LANG, width
 
+SECTION = "practise"
 
-@click.command()
+
+@click.command(short_help="see six faults named on this machine")
 @click.option("--reports", type=click.Path(file_okay=False, path_type=Path), default=Path("reports"), show_default=True)
 @LANG
 def command(reports: Path, lang: str | None) -> None:

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from smtpcheck.cli.console import INCONCLUSIVE, LANG, stop, width
+from smtpcheck.cli.words import codes
 
 if TYPE_CHECKING:
     from smtpcheck.diagnosis.paste import Answer
 
+SECTION = "read"
 
-@click.command()
-@click.argument("words", nargs=-1)
+
+@click.command(short_help="say what a code, a reply, a traceback or a bounce means")
+@click.argument("words", nargs=-1, shell_complete=codes)
 @LANG
 def command(words: tuple[str, ...], lang: str | None) -> None:
     """Say what a code of smtpcheck means, or what may be behind a text that you paste, without asking anybody.

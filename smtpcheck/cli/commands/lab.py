@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import click
 
+from smtpcheck.cli import words
 from smtpcheck.cli.console import stop
 
+SECTION = "practise"
 
-@click.command()
-@click.argument("faults", nargs=-1)
+
+@click.command(short_help="start practice servers that misbehave by name")
+@click.argument("faults", nargs=-1, shell_complete=words.faults)
 @click.option("--list", "listed", is_flag=True, help="name all faults that can be practised")
 def command(faults: tuple[str, ...], listed: bool) -> None:
     """Start the practice servers with FAULTS (default: a few) and say how to reach them; Ctrl-C stops them."""

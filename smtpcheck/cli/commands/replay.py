@@ -7,10 +7,14 @@ import sys
 import click
 
 from smtpcheck.cli.console import OUTPUT, outlets, say, stop, worst, write_all
+from smtpcheck.cli.layout import Command
+from smtpcheck.cli.words import files
+
+SECTION = "read"
 
 
-@click.command()
-@click.argument("file", metavar="REPORT.json")
+@click.command(cls=Command, short_help="tell a saved report again, by the rules of today")
+@click.argument("file", metavar="REPORT.json", shell_complete=files)
 @OUTPUT
 def command(
     file: str, json_file: str | None, pages: tuple[str, ...], verbose: bool, quiet: bool, lang: str | None

@@ -8,14 +8,22 @@ import click
 
 from smtpcheck.cli.aim import AIM, MAIL, checked
 from smtpcheck.cli.console import OUTPUT
+from smtpcheck.cli.layout import Command
+from smtpcheck.cli.words import files, targets
+
+SECTION = "ask"
 
 
-@click.command()
-@click.argument("target")
+@click.command(cls=Command, short_help="send one message and see whether it arrives")
+@click.argument("target", shell_complete=targets)
 @click.option("--subject", help="its subject")
 @click.option("--text", help="its text")
-@click.option("--html", metavar="FILE", help="its HTML; the text goes along as the plain alternative")
-@click.option("--attach", multiple=True, metavar="FILE", help="a file to attach; several are allowed")
+@click.option(
+    "--html", metavar="FILE", shell_complete=files, help="its HTML; the text goes along as the plain alternative"
+)
+@click.option(
+    "--attach", multiple=True, metavar="FILE", shell_complete=files, help="a file to attach; several are allowed"
+)
 @AIM
 @MAIL
 @OUTPUT

@@ -8,11 +8,20 @@ from typing import Any
 import click
 
 from smtpcheck.cli.console import stop
+from smtpcheck.cli.words import files, libraries
+
+SECTION = "for programs"
 
 
-@click.command()
-@click.argument("target", metavar="REPORT.json|HOST:PORT")
-@click.option("--for", "name", metavar="NAME", help="the library or program; without it: which there are")
+@click.command(short_help="print the settings that work, for a mail library")
+@click.argument("target", metavar="REPORT.json|HOST:PORT", shell_complete=files)
+@click.option(
+    "--for",
+    "name",
+    metavar="NAME",
+    shell_complete=libraries,
+    help="the library or program; without it: which there are",
+)
 @click.option("--mode", type=click.Choice(["starttls", "implicit"]), help="how TLS starts there, without a report")
 @click.option("--user", help="the login's user")
 @click.option("--from", "sender", metavar="ADDRESS", help="the message's sender")
