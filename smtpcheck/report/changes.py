@@ -88,6 +88,8 @@ class Comparison:
     """What may explain a new break first, then what counts, each in the order of the way."""
     unknown: tuple[tuple[str, Stage], ...]
     """Traits that only one of the reports knows, with their stages."""
+    broken: Stage | None = None
+    """Where it is broken now and was not before."""
 
     @property
     def changed(self) -> bool:
@@ -116,7 +118,7 @@ def compare(one: Report, other: Report) -> Comparison:
     kept = [change for change in found if _TOLD_BY.get(change.code) not in told]
     kept = [replace(change, explains=_explains(change, broken, told)) for change in kept]
     kept.sort(key=lambda change: _place(change, broken))
-    return Comparison(old, new, tuple(kept), _one_sided(before, after))
+    return Comparison(old, new, tuple(kept), _one_sided(before, after), broken)
 
 
 def _place(change: Change, broken: Stage | None) -> tuple[bool, bool, bool, int, int, str]:
@@ -128,9 +130,7 @@ def _place(change: Change, broken: Stage | None) -> tuple[bool, bool, bool, int,
 
 def _one_sided(before: _Traits, after: _Traits) -> tuple[tuple[str, Stage], ...]:
     both = {code for code, _ in before.keys() & after.keys()}
-    alone = [
-        trait for one, other in ((before, after), (after, before)) for key, trait in one.items() if key not in other
-    ]
+    alone = [before[key] for key in before.keys() - after.keys()] + [after[key] for key in after.keys() - before.keys()]
     found = {(trait.code, trait.stage) for trait in alone if trait.code not in both and trait.code != "latency"}
     return tuple(sorted(found, key=lambda each: (_ORDER.index(each[1]), each[0])))
 

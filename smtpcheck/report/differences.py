@@ -153,11 +153,13 @@ def _lists(comparison: Comparison, sheet: Sheet) -> list[Line]:
         "quiet": [change for change in told if not (change.counts or change.explains)],
     }
     lines: list[Line] = []
+    if comparison.broken and not parts["explains"]:
+        lines += [(), *sheet.para("", title(sheet.ui["diff.unexplained"]))]
     for name, several in parts.items():
         if several:
             lines += [(), (("  " + title(sheet.ui[f"diff.{name}"]), _style(name)),)]
             lines += _bullets(several, sheet, "dim" if name == "quiet" else "")
-    if not parts["explains"] and not parts["changed"]:
+    if not comparison.broken and not parts["explains"] and not parts["changed"]:
         lines += [(), *sheet.para("", title(sheet.ui["diff.nothing"]))]
     if comparison.unknown:
         stages = dict.fromkeys(stage for _, stage in comparison.unknown)
