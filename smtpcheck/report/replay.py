@@ -20,11 +20,16 @@ def replay(raw: bytes) -> tuple[Report, ...]:
 
     Raises wire.ProtocolError, with the path of the problem.
     """
+    return tuple(map(assemble, recorded(raw)))
+
+
+def recorded(raw: bytes) -> tuple[Report, ...]:
+    """The reports of one document as they were judged when they were made. Raises as `replay`."""
     catalog = json.catalog(classes())
     reports = json.decode_many(raw, catalog) if _several(raw) else (json.decode(raw, catalog),)
     if not reports:
         raise ProtocolError("$.reports: empty")
-    return tuple(map(assemble, reports))
+    return tuple(reports)
 
 
 def read(path: str | Path) -> tuple[Report, ...]:
