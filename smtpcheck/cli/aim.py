@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -56,14 +57,15 @@ def checked(spec: str, given: dict[str, Any]) -> NoReturn:
     verbose, quiet = given.pop("verbose"), given.pop("quiet")
     lang = advice.language(given.pop("lang") or "")
     chosen = {name: value for name, value in given.items() if not (value is None or value is False or value == ())}
-    aim, secret, mail_secret = _aim(spec, chosen)
-    report, interrupted = _run(aim, secret, mail_secret, lang, quiet=quiet or json_file == "-")
+    aim, secret, mail_secret, typing = _aim(spec, chosen)
+    report, interrupted = _run(aim, secret, mail_secret, lang, quiet=quiet or json_file == "-", typing=typing)
     write_all([report], wanted, lang)
     say(report, lang, verbose=verbose, quiet=quiet, err=json_file == "-")
     sys.exit(INTERRUPTED if interrupted else EXIT[report.verdict])
 
 
-def _aim(spec: str, options: dict[str, Any]) -> tuple[Target, Secret | None, Secret | None]:
+def _aim(spec: str, options: dict[str, Any]) -> tuple[Target, Secret | None, Secret | None, float]:
+    """What to check, with which secrets, and the seconds that a person took to type one."""
     from smtpcheck.core import Mode
     from smtpcheck.credentials import SecretError, dotenv, resolve
     from smtpcheck.settings import UsageError, default_imap_secret, default_secret, parse_target
@@ -76,11 +78,13 @@ def _aim(spec: str, options: dict[str, Any]) -> tuple[Target, Secret | None, Sec
             options["mode"] = Mode(options["mode"])
         aim = parse_target(spec, **options)
         reference = default_secret(environ) if aim.user else ""
+        began = time.monotonic()
         secret = resolve(reference, environ) if reference else _ask(aim)
+        typing = time.monotonic() - began
         options["secret"] = "env:SMTPCHECK_PASSWORD" if secret else ""
         options["imap_secret"] = default_imap_secret(environ) if "send" in options else ""
         mail_secret = resolve(options["imap_secret"], environ) if options["imap_secret"] else None
-        return parse_target(spec, **options), secret, mail_secret
+        return parse_target(spec, **options), secret, mail_secret, typing
     except (UsageError, SecretError) as error:
         stop(": ".join(map(str, error.args)))
 
@@ -115,6 +119,7 @@ def _run(
     lang: str,
     *,
     quiet: bool,
+    typing: float,
 ) -> tuple[Report, bool]:
     import asyncio
     import signal
@@ -141,7 +146,7 @@ def _run(
                 secret=secret,
                 mail_secret=mail_secret,
                 onlooker=onlooker,
-                began=BEGAN,
+                began=BEGAN + typing,
                 stop=stop,
                 lang=lang,
             )
