@@ -78,8 +78,10 @@ def _in_a_line(error: click.ClickException) -> str:
     if text.startswith("Got unexpected extra argument"):
         # not repeated: it may be a password
         text = "more words than it takes; a password is never one of them, it is read from SMTPCHECK_PASSWORD"
+    if isinstance(error, click.MissingParameter) and error.param and error.param.human_readable_name == "TARGET":
+        text = "TARGET is missing: me@example.com, smtp.example.com:587 or mx:example.com"
     if isinstance(error, click.NoSuchOption) and "pass" in error.option_name:
         text += "; the password is read from SMTPCHECK_PASSWORD, a .env file, or asked for"
     name = path.removeprefix("smtpcheck").strip()
-    said = text[:1].lower() + text[1:]
+    said = text if text.startswith("TARGET") else text[:1].lower() + text[1:]
     return f"{name + ': ' if name else ''}{said} (see {path} --help)"

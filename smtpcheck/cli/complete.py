@@ -14,10 +14,11 @@ from click.shell_completion import (
 
 SHELLS = ("bash", "zsh", "fish")
 # https://www.gnu.org/software/bash/manual/html_node/Bash-Variables.html#index-COMP_005fWORDBREAKS: what is put into
-# COMPREPLY replaces the word after the last of these, so `me@q` has to be answered with `qq.com`.
+# COMPREPLY replaces the word after the last of these, so `mx:q` has to be answered with `qq.com`; but an @ belongs to
+# the word after it (rl_special_prefixes, of bash's own completion of host names), so `me@q` with `@qq.com`.
 _BASH = """\
 %(complete_func)s() {
-    local IFS=$'\\n' response type value
+    local IFS=$'\\n' response completion type value
     response=$(env COMP_LINE="$COMP_LINE" COMP_POINT="$COMP_POINT" COMP_WORDBREAKS="$COMP_WORDBREAKS" \\
         %(complete_var)s=bash_complete "$1")
     COMPREPLY=()
@@ -52,7 +53,7 @@ class Bash(BashComplete):
         """Without what stands before the cursor up to the last break."""
         typed = self.get_completion_args()[1]
         breaks = set(os.environ.get("COMP_WORDBREAKS", "")) & set("@:=")
-        kept = max((place + 1 for place, char in enumerate(typed) if char in breaks), default=0)
+        kept = max((place + (char != "@") for place, char in enumerate(typed) if char in breaks), default=0)
         value = item.value[kept:] if item.value.startswith(typed[:kept]) else item.value
         return f"{item.type},{value}"
 
