@@ -165,7 +165,7 @@ def _lists(comparison: Comparison, sheet: Sheet) -> list[Line]:
         stages = dict.fromkeys(stage for _, stage in comparison.unknown)
         names = path.stage_list(stages, sheet.ui)
         label = path.colon(title(sheet.ui["diff.unknown"]), sheet.ui)
-        lines += [(), *sheet.para(label, names, style="dim", label_style="dim")]
+        lines += [(), *sheet.para("", label + names, style="dim")]
     return [*lines, *_rule(sheet)]
 
 

@@ -18,6 +18,8 @@ ROWS = 12
 """Checks of one target that a terminal shows; half a screen."""
 TREND = 60
 """Checks in one trend; a cell each."""
+_TEXTS = 3
+_LEAST = 8
 _LEVELS = "▁▂▃▄▅▆▇█"
 _ASCII_LEVELS = ".:-=+*#@"
 _UI = Mapping[str, str]
@@ -174,8 +176,10 @@ def _table(checks: Sequence[Check], sheet: Sheet) -> list[Line]:
     names = [title(sheet.ui[f"history.{name}"]) for name in ("when", "verdict", "cause", "seconds", "days")]
     rows = [cells_of(check, sheet.ui) for check in checks]
     columns = [max(map(cells, column)) for column in zip(names, *rows, strict=True)]
-    # the cause gives way where a line is too narrow for all of it
-    columns[2] = max(min(columns[2], sheet.width - 2 - sum(columns) + columns[2] - 8), 8)
+    # where a line is too narrow for all of it the cause gives way, then the numbers do
+    while len(columns) > _TEXTS and sum(columns) - columns[2] + _LEAST + 2 * len(columns) > sheet.width:
+        columns.pop()
+    columns[2] = max(min(columns[2], sheet.width - sum(columns) + columns[2] - 2 * len(columns)), _LEAST)
     lines: list[Line] = [((_row(names, columns), "dim"),)]
     for check, row in zip(checks, rows, strict=True):
         lines.append(((_row(row, columns), STYLES[path.OF_VERDICT[check.verdict]].replace("green", "")),))
@@ -183,10 +187,10 @@ def _table(checks: Sequence[Check], sheet: Sheet) -> list[Line]:
 
 
 def _row(texts: Sequence[str], columns: Sequence[int]) -> str:
-    """Numbers stand at the right of their column."""
-    shown = [fitting(text, room) if text else "" for text, room in zip(texts, columns, strict=True)]
-    left = [_padded(text, room) for text, room in zip(shown[:3], columns[:3], strict=True)]
-    right = [" " * (room - cells(text)) + text for text, room in zip(shown[3:], columns[3:], strict=True)]
+    """As many cells as there are columns; numbers stand at the right of theirs."""
+    shown = [fitting(text, room) if text else "" for text, room in zip(texts, columns, strict=False)]
+    left = [_padded(text, room) for text, room in zip(shown[:_TEXTS], columns, strict=False)]
+    right = [" " * (room - cells(text)) + text for text, room in zip(shown[_TEXTS:], columns[_TEXTS:], strict=True)]
     return "  " + "  ".join((*left, *right))
 
 
