@@ -28,8 +28,6 @@ QUIT_LIMIT = 1.0
 _NO_EHLO = (500, 502, 504)
 # Up to the login another positive code than the one that belongs there is no refusal: it is out of step.
 _STEPS = (Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.AUTH)
-
-
 Leg = tuple[Stage, Callable[[], Awaitable[None]]]
 
 
@@ -111,6 +109,11 @@ class Dialogue:
     def closed(self) -> bool:
         """Said goodbye, or never connected."""
         return self._channel is None and not self._slot
+
+    @property
+    def walking(self) -> bool:
+        """A stage is under way, or its turn is next."""
+        return any(not task.done() for task in self._tasks.values())
 
     @property
     def told_all(self) -> bool:

@@ -203,16 +203,17 @@ class _Schedule:
         return Glimpse(
             tuple(self._results.values()),
             tuple(dialogue.record for dialogue in self._ctx.dialogues if dialogue.subject.address),
-            tuple(dict.fromkeys(self._whereabouts(*asked) for asked in self._pending.values())),
+            tuple(dict.fromkeys(where for asked in self._pending.values() if (where := self._whereabouts(*asked)))),
         )
 
-    def _whereabouts(self, probe: Probe[Any], subject: Subject) -> tuple[Subject, Stage]:
+    def _whereabouts(self, probe: Probe[Any], subject: Subject) -> tuple[Subject, Stage] | None:
+        """What is being waited for; None where the wait is for our own turn, as a host sees two of us at most."""
         if not subject.address:
             return subject, _stage_of(probe)
         dialogue = self._ctx.dialogue(subject)
-        steps = dialogue.record.steps
-        walking = not steps or steps[-1].stage is not dialogue.current
-        return subject, dialogue.current if walking else _stage_of(probe)
+        if dialogue.closed and not dialogue.record.steps:
+            return None
+        return subject, dialogue.current if dialogue.walking else _stage_of(probe)
 
     def ordered(self) -> tuple[Result[Any], ...]:
         """Results in the order of the way, without experiments that were not needed."""

@@ -53,8 +53,8 @@ class Progress:
             lines += _flow(sheet, "", [*shared[:1], *way, *shared[1:]], self._of(endpoints[0], waits), beat)
         else:
             lines += _flow(sheet, "", shared, self._of(None, waits), beat)
-            for subject in endpoints[:MAX_LINES]:
-                label = safe.visible(f"{subject.name}[{subject.address}]:{subject.port}", 48)
+            labels = _labels(endpoints[:MAX_LINES])
+            for subject, label in zip(endpoints, labels, strict=False):
                 way = _way(self.target, glimpse, subject, waits, alone=False)
                 lines += _flow(sheet, label, way, self._of(subject, waits), beat)
             lines += sheet.more(len(endpoints) - MAX_LINES)
@@ -87,6 +87,19 @@ class Progress:
     def _beat(self, now: float) -> str:
         signs = _SPINNER if self.unicode else _ASCII_SPINNER
         return signs[int(now * _BEATS) % len(signs)]
+
+
+def _labels(endpoints: Sequence[Subject]) -> list[str]:
+    """What tells the endpoints apart, in a column: the names and addresses only where they differ."""
+    names = len({subject.name for subject in endpoints}) > 1
+    addresses = len({(subject.name, subject.address) for subject in endpoints}) > 1
+    texts = []
+    for subject in endpoints:
+        where = f"[{subject.address}]" if ":" in subject.address else subject.address
+        parts = (subject.name if names else "", where if addresses else "", str(subject.port))
+        texts.append(safe.visible(":".join(filter(None, parts)), 40))
+    column = max(map(cells, texts), default=0)
+    return [text + " " * (column - cells(text)) for text in texts]
 
 
 def _names(glimpse: Glimpse, waits: Mapping[tuple[Subject, Stage], float]) -> list[Mark]:

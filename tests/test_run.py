@@ -1,0 +1,61 @@
+"""What does an onlooker see of a run: whom it waits for, and nobody whose turn has not come?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from smtpcheck.context import Glimpse
+from smtpcheck.core import Mode, Stage
+from smtpcheck.lab import Lab, Practice
+from smtpcheck.run import run
+from smtpcheck.settings import parse_target
+from tests.checking import SHORT, aim
+
+
+async def looked(practice: Practice, target, until: Callable[[Glimpse], bool]) -> tuple[list[Glimpse], Glimpse]:
+    """Glimpses of a run until one is as wanted, when it is stopped; and the last one, after its end."""
+    begun: asyncio.Future[Callable[[], Glimpse]] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    running = asyncio.create_task(run(target, limits=SHORT, onlooker=begun.set_result, stop=stop))
+    look = await begun
+    seen = [look()]
+    while not until(seen[-1]) and not running.done():
+        await asyncio.sleep(0.01)
+        seen.append(look())
+    stop.set()
+    await running
+    return seen, look()
+
+
+async def test_the_stage_that_hangs_is_the_one_that_is_waited_for() -> None:
+    async with Lab() as lab:
+        practice = await lab.start("starttls-hangs")
+        seen, last = await looked(
+            practice,
+            aim(practice, secret=""),
+            lambda glimpse: any(stage is Stage.STARTTLS for _, stage in glimpse.waiting),
+        )
+
+    (talk,) = seen[-1].conversations
+    assert (talk.subject, Stage.STARTTLS) in seen[-1].waiting
+    assert [step.stage for step in talk.steps] == [Stage.CONNECT, Stage.GREETING, Stage.EHLO]
+    assert last.waiting == ()
+
+
+async def test_who_waits_for_our_own_turn_is_not_waited_for() -> None:
+    """A host sees two of us at most; the third port is silent for our sake, and must not look slow."""
+    async with Lab() as lab:
+        practice = await lab.start("greeting-never")
+        ports = {587: practice.port, 2525: practice.port, 25: practice.port}
+        detours = tuple(f"{practice.host}:{port}:127.0.0.1:{to}" for port, to in ports.items())
+        options = practice.options | {"connect_to": detours, "mode": Mode.STARTTLS, "only_target": True, "ntp": ""}
+        target = parse_target(practice.host, **options)
+        seen, _ = await looked(
+            practice, target, lambda glimpse: [s for _, s in glimpse.waiting].count(Stage.GREETING) == 2
+        )
+
+    waited = [{subject.port for subject, _ in glimpse.waiting if subject.address} for glimpse in seen]
+    assert len(seen[-1].conversations) == 3
+    assert max(map(len, waited)) == 2
+    assert waited[-1] == {587, 2525}
