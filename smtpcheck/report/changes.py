@@ -145,7 +145,7 @@ def _new_break(old: Report, new: Report) -> Stage | None:
 
 def _explains(change: Change, broken: Stage | None, told: Collection[str]) -> bool:
     """It may explain the new break: possible by where it acts, not proved."""
-    if broken is None or change.code in {*OUTCOMES, "latency"}:
+    if change.code in {*OUTCOMES, "latency"}:
         return False
     name = change.about if change.code == "setting" else change.code
     if broken in _BEARS_ON.get(name, (change.stage,)):

@@ -10,17 +10,20 @@ from typing import Any
 import pytest
 
 from smtpcheck import core
-from smtpcheck.core import Report, Stage, Verdict
+from smtpcheck.core import Kind, Mode, Report, Stage, Subject, Verdict
 from smtpcheck.lab import Lab
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.probes.clock import ClockFacts
 from smtpcheck.probes.greeting import GreetingFacts
+from smtpcheck.probes.port import PortFacts
+from smtpcheck.probes.tls import TlsFacts
 from smtpcheck.report.changes import CLOCK_MOVED, LATER, SLOWER, Change, Comparison, compare
-from smtpcheck.report.traits import software, traits
-from smtpcheck.route import AddressFacts
+from smtpcheck.report.traits import counterpart, software, traits
+from smtpcheck.route import AddressFacts, Candidate, SubmissionFacts
 from smtpcheck.run import assemble
 from smtpcheck.wire.smtp import Reply
 from tests.checking import checked
+from tests.report import samples
 
 SITE = {"domain": "firma.test", "host": "smtp.firma.test", "ports": [587]}
 FAULTS = ("healthy", "cert-chain-incomplete", "conn-refused", "greeting-never", "auth-refused", "clock-behind")
@@ -159,6 +162,33 @@ def test_a_renewal_is_a_change_of_the_certificate_alone(reports: dict[str, Repor
     )
     assert codes(comparison) == {"certificate", "expiry", "issuer"}
     assert comparison.changed
+
+
+def on_two_ports(versions: dict[int, str], *, refused: int = 0) -> Report:
+    """An account that can be sent from by two ports; the verdict is about the first that is well."""
+    ways = tuple(Candidate(samples.NAME, port, mode) for port, mode in ((465, Mode.IMPLICIT), (587, Mode.STARTTLS)))
+    results = [r for r in samples.walk() if r.probe in ("address", "clock")]
+    way = SubmissionFacts(domain="example.test", source="guess", candidates=ways)
+    results.append(samples.result("submission", Subject("example.test"), outcome=way))
+    for one in ways:
+        subject = Subject(samples.NAME, "127.0.0.1", one.port, one.mode)
+        broke = Kind.REFUSED if one.port == refused else None
+        results.append(samples.result("port", subject, outcome=PortFacts(broke=broke, detail="", seconds=0.1)))
+        tls = TlsFacts(mode=one.mode, starttls=None, plain=False, version=versions[one.port], cipher="x")
+        results += (
+            [samples.result("tls", subject, outcome=tls), samples.result("greeting", subject)] if not broke else []
+        )
+        results += [samples.result("chain", subject)] if not broke else []
+    return samples.report(tuple(results))
+
+
+def test_an_endpoint_is_compared_with_itself_also_when_another_was_the_best_then() -> None:
+    old = on_two_ports({465: "TLSv1.3", 587: "TLSv1.2"})
+    new = later(on_two_ports({465: "TLSv1.3", 587: "TLSv1.2"}, refused=465))
+    assert [subject.port for subject in counterpart(old, new) if subject] == [587, 587]
+    assert codes(compare(old, new)) == {"port"}
+    worse = later(on_two_ports({465: "TLSv1.3", 587: "TLSv1.0"}, refused=465))
+    assert codes(compare(old, worse)) == {"port", "tls-version"}
 
 
 # What differs by itself
