@@ -100,4 +100,5 @@ def _options(practice: Practice) -> str:
         for name, value in practice.options.items()
         for one in (value if isinstance(value, tuple) else (value,))
     )
-    return " ".join(f"--{name.replace('_', '-')} {one}" for name, one in pairs)
+    words = ((f"--{name.replace('_', '-')}", one) for name, one in pairs if one is not False)
+    return " ".join(option if one is True else f"{option} {one}" for option, one in words)

@@ -80,7 +80,7 @@ class Progress:
         """The waits of one endpoint, and those of nobody's in particular."""
         found: dict[Stage, float] = {}
         for (where, stage), seconds in waits.items():
-            if where == subject or not where.address:
+            if where == subject or not where.address or stage is Stage.DELIVERY:
                 found[stage] = max(seconds, found.get(stage, 0.0))
         return found
 
@@ -136,7 +136,9 @@ def _way(
     for stage in PATHS.get(subject.mode, ()):
         if stage is Stage.DNS or stage not in asked or (stage is Stage.AUTH and not login):
             continue
-        status = _OPEN if (subject, stage) in waits else _status(glimpse, subject, stage)
+        # the mailbox is another host than the one that took the message
+        awaited = (subject, stage) in waits or (stage is Stage.DELIVERY and any(s is stage for _, s in waits))
+        status = _OPEN if awaited else _status(glimpse, subject, stage)
         folded = stage in _FOLDED and status in (Status.OK, Status.BLOCKED)
         if not folded and (whole or stage not in _LATER or status is _OPEN):
             marks.append((stage, status))
@@ -149,7 +151,8 @@ def _status(glimpse: Glimpse, subject: Subject, stage: Stage) -> Status:
         if route.break_of(result) is stage:
             return Status.INCONCLUSIVE if isinstance(result.outcome, Failure) else Status.FAIL
     if stage in (Stage.CERTIFICATE, Stage.DELIVERY):  # walked or waited for without a word; judged afterwards
-        judged = mine.get("chain" if stage is Stage.CERTIFICATE else "delivery")
+        found = [r for r in glimpse.results if r.probe == "delivery"]
+        judged = mine.get("chain") if stage is Stage.CERTIFICATE else next(iter(found), None)
         return _told(judged.status) if judged and judged.facts is not None else Status.BLOCKED
     ended = [s for talk in glimpse.conversations if talk.subject == subject for s in talk.steps if s.stage is stage]
     if not ended:

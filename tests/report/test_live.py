@@ -89,6 +89,14 @@ def test_what_broke_is_broken_and_what_we_stopped_is_not_known():
     assert "TLS ?  cert ·" in frame(stopped)[1]
 
 
+def test_the_wait_for_the_mailbox_is_one_of_the_way():
+    aim = samples.target(send=True, recipients=("me@example.test",), sender="me@example.test")
+    progress, mailbox = Progress(aim), Subject("imap.example.test", "", 993)
+    glimpse = Glimpse(names("127.0.0.1"), (walked(HERE, Stage.DATA),), ((mailbox, Stage.DELIVERY),))
+    frame(glimpse, 0.0, progress=progress)
+    assert "data ✓ delivery ⠋ 40 s" in " ".join(" ".join(frame(glimpse, 40.0, progress=progress)).split())
+
+
 def test_several_endpoints_have_a_line_each_and_the_login_is_the_elected_ones():
     port = PortFacts(broke=None, detail="", seconds=0.1)
     up = [samples.result("port", subject, outcome=port) for subject in (ASIDE, HERE)]
