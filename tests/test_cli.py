@@ -41,9 +41,11 @@ class Shell:
             check=False,
         )
 
-    def check(self, practice: Practice, *words: str, password: str = "") -> subprocess.CompletedProcess[str]:
+    def check(
+        self, practice: Practice, *words: str, password: str = "", **environ: str
+    ) -> subprocess.CompletedProcess[str]:
         login = {"SMTPCHECK_PASSWORD": password or practice.password}
-        return self("check", practice.target, *aimed(practice), *words, **login)
+        return self("check", practice.target, *aimed(practice), *words, **login | environ)
 
 
 def aimed(practice: Practice) -> list[str]:
@@ -238,3 +240,13 @@ def test_lab_prints_commands_that_work_and_stops_clean(shell: Shell, fault: str,
     assert done.returncode == status, done.stderr
     assert word in done.stdout
     assert (process.returncode, said) == (0, "")
+
+
+def test_a_terminal_of_another_encoding_gets_signs_that_it_has(lab: Background, shell: Shell) -> None:
+    practice = lab.start("auth-refused")
+
+    done = shell.check(practice, "--lang", "en", PYTHONIOENCODING="ascii")
+
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.isascii()
+    assert done.stdout.startswith("FAIL broken")
