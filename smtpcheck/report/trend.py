@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from smtpcheck.advice import Words, fill
+from smtpcheck.core import Verdict
 from smtpcheck.report import html, path, safe
 from smtpcheck.report.history import Check, by_target, cells_of, number, since, summary
 from smtpcheck.report.lines import title
@@ -85,11 +86,10 @@ def _chart(checks: Sequence[Check], name: str, values: Sequence[float | None], w
         for a, b in pairwise(places)
         if a and b
     ]
-    signs = [
-        draw(check, place[0], place[1], _label(check, value, words))
-        for check, place, value in zip(checks, places, values, strict=True)
-        if place
-    ]
+    points = [each for each in zip(checks, places, values, strict=True) if each[1]]
+    # what is not healthy is drawn last, and so never hidden behind what is
+    points.sort(key=lambda each: each[0].verdict is not Verdict.HEALTHY)
+    signs = [draw(check, *place, _label(check, value, words)) for check, place, value in points if place]
     zero = _BOTTOM - (0 - low) / (high - low) * (_BOTTOM - _TOP)
     ground = tag("line", x1="0%", x2="100%", y1=f"{zero:.1f}", y2=f"{zero:.1f}", class_="grid")
     drawn = tag("svg", ground, lines, signs, role="img", aria_label=caption, height=_HEIGHT, width="100%")

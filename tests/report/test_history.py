@@ -123,6 +123,12 @@ def test_each_verdict_has_a_shape_of_its_own_in_the_chart():
     assert [f"icon s-{status}" in chart for status in ("ok", "fail", "inconclusive")] == [True] * 3
 
 
+def test_what_broke_is_never_hidden_behind_what_is_well():
+    page = trend.render(checks("hbh"))
+    chart = page[page.index("<svg") : page.index("</figure>")]
+    assert chart.rindex("s-ok") < chart.index("s-fail")
+
+
 def test_a_gap_is_left_where_a_value_is_not_known():
     page = trend.render(checks("hhihh"))
     second = page[page.rindex("<figure") : page.rindex("</figure>")]
