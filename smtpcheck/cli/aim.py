@@ -37,10 +37,10 @@ AIM = options(
     _may("--deadline", type=float, metavar="SECONDS", help="be done by then (default 30)"),
     _may("--only-target", is_flag=True, help="speak to the target and the resolver alone"),
     _may("--all-addresses", is_flag=True, help="look at more than eight endpoints"),
-)
-MAIL = options(
     _mail("--from", "sender", metavar="ADDRESS", help="envelope sender"),
     _mail("--to", "recipients", multiple=True, metavar="ADDRESS", help="recipient; several are allowed"),
+)
+MAIL = options(
     _mail("--message", metavar="FILE.eml", shell_complete=files, help="send this file as it is"),
     _mail("--imap", metavar="HOST[:PORT]", help="look for the message in this mailbox"),
     _mail("--imap-user", metavar="USER", help="the mailbox's user (default: the recipient)"),

