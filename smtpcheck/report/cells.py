@@ -137,6 +137,14 @@ def _drawn(picture: Html | None, report: Report, lang: str) -> str:
     return _box(path.OF_VERDICT[report.verdict], lang, [text])
 
 
+def console(output: str, *, good: bool) -> str:
+    """What a program said, its lines as they were; of a long output the end, where the summary stands."""
+    lines = output.rstrip("\n").split("\n")
+    left = len(lines) - MAX_ROWS
+    shown = [f"...(+{left})"] * (left > 0) + [_text(line, 1000) for line in lines[-MAX_ROWS:]]
+    return _box(Status.OK if good else Status.FAIL, "en", [f'<pre style="{_PRE}">{chr(10).join(shown)}</pre>'])
+
+
 # Harmless text
 
 
