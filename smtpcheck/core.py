@@ -488,7 +488,7 @@ class Report:
         return tuple(finding for result in self.results for finding in result.findings)
 
     def frame(self, kind: str = "findings", *, lang: str = "") -> DataFrame:
-        """A tidy table: findings, stages, exchanges or certificates; the columns are in frames.py."""
+        """A tidy pandas table: verdicts, findings, stages, exchanges or certificates; frames.py names the columns."""
         # The one step upwards in the house: people look for the table at the report, which knows no pandas. Taken when
         # called and only handed on; a registration would leave the method dead until somebody had imported frames.
         from smtpcheck.frames import frame

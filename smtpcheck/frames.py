@@ -5,6 +5,7 @@ one target over time, can be put below each other. Durations are seconds as floa
 Texts are plain: what a peer said is cut, and whatever moves, hides or turns the text around it is spelt out, as in
 every other format. What is not known is <NA>, never a zero or an empty text that looks like an answer.
 
+    verdicts      a report: verdict, the cause to repair first (none: <NA>), its confidence and stage, seconds
     findings      a remark of a probe: code, severity (note < warn < fail), stage, probe, subject, text (in words)
     stages        a stage of the way: stage, status (ok ... bug, so that `max` is the worst), seconds, broke, server
     exchanges     a line to a server and its answer: sent, code, reply, and the seconds until the answer was complete
@@ -20,7 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from smtpcheck import advice, route
-from smtpcheck.core import Conversation, Direction, Event, Report, Severity, Stage, Status
+from smtpcheck.core import Confidence, Conversation, Direction, Event, Report, Severity, Stage, Status
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.report import path, safe
 
@@ -39,11 +40,21 @@ _WORST_LAST = (
 # Ordered, so that frames can be sorted and compared by them; as words, as everywhere outside Python.
 _ORDERS: Mapping[str, tuple[str, ...]] = {
     "severity": tuple(map(str, Severity)),
+    "confidence": tuple(map(str, reversed(Confidence))),
     "stage": tuple(map(str, Stage)),
     "status": tuple(map(str, _WORST_LAST)),
 }
 _COMMON = {"target": _TEXT, "checked": _TIME}
 COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "verdicts": {
+        **_COMMON,
+        "verdict": _TEXT,
+        "stage": "stage",
+        "cause": _TEXT,
+        "confidence": "confidence",
+        "seconds": "float64",
+        "text": _TEXT,
+    },
     "findings": {
         **_COMMON,
         "code": _TEXT,
@@ -138,6 +149,18 @@ def _common(report: Report) -> Row:
 def _text(text: str, limit: int = safe.LIMIT) -> str | None:
     """Harmless; None where nothing was said."""
     return safe.visible(text, limit) or None
+
+
+def _verdicts(report: Report, words: advice.Words) -> Iterator[Row]:
+    told = report.diagnosis
+    yield {
+        "verdict": str(report.verdict),
+        "stage": str(told.stage) if told else None,
+        "cause": _text(told.code) if told else None,
+        "confidence": str(told.confidence) if told else None,
+        "seconds": report.elapsed,
+        "text": _text(words.summary(safe.diagnosis(told)) if told else path.headline(report, words.ui), _LONG),
+    }
 
 
 def _findings(report: Report, words: advice.Words) -> Iterator[Row]:
@@ -273,6 +296,7 @@ def _days(end: datetime, at: datetime) -> float:
 
 
 _ROWS: Mapping[str, Callable[[Report, advice.Words], Iterator[Row]]] = {
+    "verdicts": _verdicts,
     "findings": _findings,
     "stages": _stages,
     "exchanges": _exchanges,

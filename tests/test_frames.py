@@ -62,6 +62,15 @@ def test_many_reports_are_the_rows_of_each_in_order(kind: str, delivered: Report
     pandas.testing.assert_frame_equal(both, each)
 
 
+def test_a_verdict_has_its_cause_and_a_healthy_one_none(delivered: Report, refused: Report) -> None:
+    fine, broken = smtpcheck.frame([delivered, refused], "verdicts").to_dict("records")
+    assert (fine["verdict"], broken["verdict"]) == ("healthy", "broken")
+    assert pandas.isna(fine["cause"])
+    assert (broken["cause"], broken["stage"]) == ("auth-credentials-refused", "auth")
+    assert fine["seconds"] == delivered.elapsed
+    assert fine["text"] == "healthy up to delivery"
+
+
 def test_findings_are_those_of_the_report(refused: Report, wrong_host: Report) -> None:
     table = smtpcheck.frame([refused, wrong_host])
     assert list(table["code"]) == [f.code for r in (refused, wrong_host) for f in r.findings]
@@ -142,5 +151,5 @@ def test_without_pandas_the_command_that_installs_it_is_named(monkeypatch: pytes
 
 
 def test_another_table_is_refused_with_those_known() -> None:
-    with pytest.raises(ValueError, match="no table 'verdicts'; known: findings, stages, exchanges, certificates"):
-        samples.refused().frame("verdicts")
+    with pytest.raises(ValueError, match="no table 'wrong'; known: verdicts, findings, stages, exchanges, cert"):
+        samples.refused().frame("wrong")

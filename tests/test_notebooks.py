@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import concurrent.futures
 import html as stdlib
 import os
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ from nbformat import NotebookNode
 
 from smtpcheck import notebook
 from smtpcheck.core import Report, Verdict
+from smtpcheck.probes import probes
+from tests.notebook_outputs import SHOWN
 from tests.report import samples
 from tests.report.samples import ALL, HERE
 from tests.report.test_cells import chain_facts
@@ -41,9 +45,10 @@ _escapes = _guard.__enter__()
 """
 # Its last cell; the only one whose output may hold the passwords, for the search in all others.
 AFTER = """
+import gc
 import threading
 from smtpcheck.lab import Practice
-_accounts = [(each.target, each.password) for each in list(globals().values()) if isinstance(each, Practice)]
+_accounts = [(each.target, each.password) for each in gc.get_objects() if isinstance(each, Practice)]
 {"escapes": _escapes, "accounts": _accounts, "threads": [thread.name for thread in threading.enumerate()]}
 """
 
@@ -61,32 +66,29 @@ class Ran:
     """What is in the kernel's temporary and working folders after its end."""
     alive: bool
 
-    def said(self, cell: str, mime: str = "text/html") -> str:
-        """What a cell shows in one format, as a reader sees it."""
-        found = [output.data[mime] for output in self.cells[cell].outputs if mime in output.get("data", {})]
-        text = "\n".join(found)
-        return stdlib.unescape(re.sub(r"<[^>]*>", "", text)) if mime == "text/html" else text
+    def said(self, cell: str) -> str:
+        """What a cell shows, as a reader sees it: its HTML where there is any, else its text."""
+        found = []
+        for output in self.cells[cell].outputs:
+            page = output.get("data", {}).get("text/html")
+            text = stdlib.unescape(re.sub(r"<[^>]*>", "", page)) if page else output.get("data", {}).get("text/plain")
+            found.append(text or output.get("text", ""))
+        return "\n".join(found)
 
 
-async def execute(path: Path, home: Path) -> Ran:
-    """Run a copy in a kernel whose files, temporary ones too, are all in `home`, and whose sockets are files there.
-
-    Then, as people do, the first cell and all cells once more, so that its servers start beside those that still run.
-    """
+async def execute(path: Path, home: Path, **environ: str) -> Ran:
+    """Run a copy in a kernel whose files, temporary ones too, are all in `home`, and whose sockets are files there."""
     book = nbformat.read(path, as_version=4)
-    code = [cell for cell in book.cells if cell.cell_type == "code"]
-    again = [nbformat.v4.new_code_cell(cell.source, id=f"again-{n}") for n, cell in enumerate([code[0], *code])]
     book.cells.insert(0, nbformat.v4.new_code_cell(GUARD, id="guard"))
-    book.cells += again
     book.cells.append(nbformat.v4.new_code_cell(AFTER, id="after"))
     folders = {name: home / name.lower() for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "HOME", "TMPDIR", "CWD")}
     for folder in folders.values():
         folder.mkdir()
     env = os.environ | {name: str(folder) for name, folder in folders.items()} | {"PYTHONPATH": str(ROOT), "LANG": "C"}
-    env = {name: value for name, value in env.items() if not name.startswith(("SMTPCHECK_", "LC_"))}
+    env = {name: value for name, value in env.items() if not name.startswith(("SMTPCHECK_", "LC_"))} | environ
     manager = AsyncKernelManager(transport="ipc", ip=str(home / "k"), connection_file=str(home / "kernel.json"))
     resources = {"metadata": {"path": str(folders["CWD"])}}
-    client = NotebookClient(book, km=manager, timeout=20, startup_timeout=20, resources=resources)
+    client = NotebookClient(book, km=manager, timeout=20, startup_timeout=40, resources=resources)
     began = time.monotonic()
     async with asyncio.timeout(SECONDS):
         await client.async_execute(env=env, cleanup_kc=True)
@@ -96,18 +98,40 @@ async def execute(path: Path, home: Path) -> Ran:
     return Ran(path.name, cells, after, time.monotonic() - began, left, await manager.is_alive())
 
 
+async def in_turn(path: Path, turns: asyncio.Semaphore) -> Ran:
+    async with turns:
+        with tempfile.TemporaryDirectory(prefix="nb-") as home:  # short: a socket's name has 107 characters at most
+            return await execute(path, Path(home))
+
+
+@pytest.fixture(scope="module")
+def runs(request: pytest.FixtureRequest) -> Iterator[dict[Path, concurrent.futures.Future[Ran]]]:
+    """Every notebook that a test of this session asks for, run once, two kernels at a time beside the tests."""
+    items = [item for item in request.session.items if isinstance(item, pytest.Function) and hasattr(item, "callspec")]
+    wanted = dict.fromkeys(item.callspec.params["ran"] for item in items if "ran" in item.callspec.params)
+    loop, turns = asyncio.new_event_loop(), asyncio.Semaphore(2)
+    thread = threading.Thread(target=loop.run_forever, name="kernels", daemon=True)
+    thread.start()
+    coming = {path: asyncio.run_coroutine_threadsafe(in_turn(path, turns), loop) for path in wanted}
+    yield coming
+    for each in coming.values():
+        each.cancel()
+    asyncio.run_coroutine_threadsafe(ended(), loop).result(20)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(20)
+    loop.close()
+
+
+async def ended() -> None:
+    """Wait for what was cancelled: it still stops its kernels."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*others, return_exceptions=True)
+
+
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.name)
-def ran(request: pytest.FixtureRequest) -> Iterator[Ran]:
-    """Every notebook, run once."""
-    with tempfile.TemporaryDirectory(prefix="nb-") as home:  # short: a socket's name has 107 characters at most
-        yield asyncio.run(execute(request.param, Path(home)))
-
-
-@pytest.fixture
-def tour(ran: Ran) -> Ran:
-    """The tour; the other notebooks have tests of their own."""
-    assert ran.name == "tour.ipynb"
-    return ran
+def ran(request: pytest.FixtureRequest, runs: dict[Path, concurrent.futures.Future[Ran]]) -> Ran:
+    """A notebook after its run."""
+    return runs[request.param].result(SECONDS)
 
 
 # As stored
@@ -130,8 +154,25 @@ def test_a_notebook_is_stored_without_outputs_and_with_names_for_its_cells(path:
     assert book.metadata.kernelspec.name == "python3"
 
 
-def test_there_is_a_tour() -> None:
-    assert "tour.ipynb" in [path.name for path in NOTEBOOKS]
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_begins_with_its_question_and_ends_with_the_servers(path: Path) -> None:
+    book = nbformat.read(path, as_version=4)
+    first, last = book.cells[0], book.cells[-1]
+    assert first.cell_type == "markdown"
+    assert re.match(r"# .*[?？]" if path.name != "tour.ipynb" else "# A tour of smtpcheck", first.source)
+    assert last.source == "lab.stop()"
+    assert len(book.cells) <= (60 if path.name == "tour.ipynb" else 28)
+
+
+def test_every_notebook_is_in_the_list_and_every_probe_in_a_notebook() -> None:
+    listed = re.findall(r"\]\((\S+\.ipynb)\)", (ROOT / "notebooks" / "README.md").read_text("utf-8"))
+    assert sorted(set(listed)) == [path.name for path in NOTEBOOKS]
+    asked = {
+        name for path in NOTEBOOKS for name in re.findall(r'probe(?: == |\()\\?"(\w+)\\?"', path.read_text("utf-8"))
+    }
+    assert asked <= {probe.name for probe in probes()}
+    assert {"mx", "address", "submission", "port", "greeting", "tls", "chain", "issuer", "mode", "auth"} <= asked
+    assert {"clock", "envelope", "delivery"} <= asked
 
 
 # As run
@@ -175,46 +216,24 @@ def test_the_search_would_find_a_password() -> None:
     assert leaks(said, [account]) == {"plain", "html", "base64"}
 
 
-# What a cell of the tour has to show
-SHOWN = {
-    "check-healthy": ("✓ healthy up to login", "login ✓", "Transcript"),
-    "check-broken": ("✗ broken", "login ✗", "Cause (certain): ", "535 5.7.8 Error", "What to do"),
-    "chinese": ("✗ 有故障", "登录 ✗", "原因（确定）", "535 5.7.8 Error", "怎么办"),
-    "submission": ("✓ submission", "source", "srv"),
-    "mx": ("✓ mx", "exchange smtp.mx-healthy.lab.test"),
-    "address": ("✓ address", "addresses 127.0.0.1", "nodata"),
-    "port": ("✗ port", "port-refused"),
-    "greeting": ("✓ greeting", "220 smtp.healthy.lab.test", "STARTTLS", "AUTH LOGIN PLAIN"),
-    "tls": ("✓ tls", "TLSv1.3"),
-    "mode": ("✗ mode", "mode-mismatch", "found", "starttls"),
-    "chain": ("✗ chain", "chain-expired", "notBefore / notAfter", "subjectAltName"),
-    "chain-facts": ("roots_source", "CN=smtp.healthy.lab.test"),
-    "issuer": ("✓ issuer", "issuer-completes"),
-    "auth": ("✗ auth", "auth-refused", "mechanism", "PLAIN"),
-    "envelope": ("✓ envelope", "you@lab.test", "250 OK"),
-    "clock": ("✗ clock", "clock-behind", "offset"),
-    "transcript": ("== connected to", "-> EHLO", "<- 250", "-> AUTH PLAIN <secret>", "<- 535 5.7.8", "✗ login"),
-    "findings": ("✗ broken", "certificate", "chain-wrong-host"),
-    "results": ("✗ broken", "chain", "· not reached", "auth"),
-    "knob": ("✓ note", "clock-inexact"),
-}
+def table(name: str, cells: dict[str, tuple[str, ...]]) -> list[Any]:
+    return [pytest.param(ROOT / "notebooks" / f"{name}.ipynb", cell, parts) for cell, parts in cells.items()]
 
 
-@pytest.mark.parametrize("cell", SHOWN)
-def test_a_cell_of_the_tour_shows_what_it_says(tour: Ran, cell: str) -> None:
-    said = tour.said(cell)
-    missing = [part for part in SHOWN[cell] if part not in said]
-    assert not missing, said
+@pytest.mark.parametrize(
+    ("ran", "cell", "parts"),
+    [row for name, cells in SHOWN.items() for row in table(name, cells)],
+    indirect=["ran"],
+    ids=lambda one: one.stem if isinstance(one, Path) else one if isinstance(one, str) else "",
+)
+def test_a_cell_shows_what_its_text_promises(ran: Ran, cell: str, parts: tuple[str, ...]) -> None:
+    said = ran.said(cell)
+    assert not [part for part in parts if part not in said], said
 
 
-def test_the_tours_values(tour: Ran) -> None:
-    assert tour.said("verdict-values", "text/plain") == "('broken', 'auth-credentials-refused', 'auth', 'certain')"
-    assert tour.said("offline", "text/plain") == "(True, True)"
-
-
-def test_every_other_output_of_the_tour_is_known(tour: Ran) -> None:
-    others = {name for name in tour.cells if name not in SHOWN and not name.startswith("again-")}
-    assert others == {"guard", "lab-start", "lab-stop", "verdict-values", "offline"}
+def test_what_every_cell_shows_is_known(ran: Ran) -> None:
+    loud = {name for name, cell in ran.cells.items() if cell.outputs and name != "guard"}
+    assert loud == set(SHOWN[Path(ran.name).stem])
 
 
 # Wherever IPython runs

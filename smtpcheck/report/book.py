@@ -79,10 +79,6 @@ def _text_within(text: str) -> str:
     return f"{' ' * text.startswith(' ')}{_text(text)}{' ' * text.endswith(' ')}" if text.strip() else text[:1]
 
 
-def _strong(text: str) -> str:
-    return f"<strong>{_text(text)}</strong>"
-
-
 def _title(text: str) -> str:
     return text[:1].upper() + text[1:]
 
