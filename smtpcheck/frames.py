@@ -3,7 +3,7 @@
 Every frame begins with `target` (what was asked for) and `checked` (when), so that frames of several reports, and of
 one target over time, can be put below each other. Durations are seconds as float64, points in time are UTC timestamps.
 Texts are plain: what a peer said is cut, and whatever moves, hides or turns the text around it is spelt out, as in
-every other format. What is not known is <NA>, never a zero or an empty text that looks like an answer.
+every other format. What is not known is missing (<NA>, NaN), never a zero or an empty text.
 
     verdicts      a report: verdict, the cause to repair first (none: <NA>), its confidence and stage, seconds
     findings      a remark of a probe: code, severity (note < warn < fail), stage, probe, subject, text (in words)
@@ -107,6 +107,10 @@ Row = dict[str, Any]
 
 class MissingExtra(ImportError):
     """Tables need what is no dependency of a check; the message is the command that installs it."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 def frame(reports: Report | Iterable[Report], kind: str = "findings", *, lang: str = "") -> DataFrame:

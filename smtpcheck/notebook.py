@@ -28,6 +28,8 @@ MIME = "text/html"
 FEW = 4
 """Results of a tuple that are shown in full; more make a table."""
 Show = Callable[[Any], str | None]
+_lang = ""
+"""As `show` was told last; empty: the environment's."""
 
 
 def show(*, lang: str = "", display: Any = None) -> None:
@@ -36,6 +38,8 @@ def show(*, lang: str = "", display: Any = None) -> None:
     Nothing happens where no IPython runs, nor a second time, so that a formatter of the user's own stays; but a `lang`
     named here replaces the language. `display` is an IPython DisplayFormatter, the running shell's by default.
     """
+    global _lang
+    _lang = lang or _lang
     display = display or _running()
     if display is None:
         return
@@ -130,21 +134,23 @@ def aim(report: Report, **options: Any) -> tuple[Target, Secret | None]:
     given = {name: getattr(then, name) for name in names if getattr(then, name) != getattr(plain, name)}
     if given.get("until") in (Stage.DATA, Stage.DELIVERY):
         del given["until"]
-    given |= options
-    reference = default_secret(os.environ)
-    password = None
+    reference, password = default_secret(os.environ), None
     if then.secret:
         password = resolve(reference) if reference else _typed(parse_target(then.spec, **given))
-    return parse_target(then.spec, **given, secret=reference or "env:SMTPCHECK_PASSWORD" if password else ""), password
+        if password is None:  # an envelope that nobody logged in for would only be refused
+            given = {name: value for name, value in given.items() if name not in ("until", "recipients")}
+    secret = "env:SMTPCHECK_PASSWORD" if password else ""
+    return parse_target(then.spec, **{**given, "secret": secret, **options}), password
 
 
 def _typed(target: Target) -> Secret | None:
     """None for an empty answer, and where nobody can be asked."""
     from smtpcheck.report import safe
 
-    prompt = advice.ui(advice.language())["book.password"]
+    whose = target.user if target.user == target.spec else f"{target.user} ({target.spec})"
+    prompt = advice.ui(advice.language(_lang))["book.password"].format(user=safe.visible(whose, 240))
     try:
-        said = getpass.getpass(prompt.format(user=safe.visible(target.user, 120), spec=safe.visible(target.spec, 120)))
+        said = getpass.getpass(prompt)
     except (EOFError, NotImplementedError):  # no terminal; a kernel that runs without anybody before it
         return None
     return Secret(said) if said else None

@@ -8,11 +8,12 @@ import concurrent.futures
 import html as stdlib
 import os
 import re
+import socket
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,8 +24,10 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+import smtpcheck
 from smtpcheck import notebook
-from smtpcheck.core import Report, Verdict
+from smtpcheck.core import Report, Stage, Verdict
+from smtpcheck.lab import Background, background
 from smtpcheck.probes import probes
 from tests.notebook_outputs import SHOWN
 from tests.report import samples
@@ -234,6 +237,135 @@ def test_a_cell_shows_what_its_text_promises(ran: Ran, cell: str, parts: tuple[s
 def test_what_every_cell_shows_is_known(ran: Ran) -> None:
     loud = {name for name, cell in ran.cells.items() if cell.outputs and name != "guard"}
     assert loud == set(SHOWN[Path(ran.name).stem])
+
+
+# A notebook about one diagnosis
+
+
+@pytest.fixture(scope="module")
+def practice() -> Iterator[Background]:
+    with background() as running:
+        yield running
+
+
+def generated(reports: list[Report], *, lang: str = "en", **environ: str) -> Ran:
+    """The notebook of these reports after its run, with a lab that still runs."""
+    with tempfile.TemporaryDirectory(prefix="nb-") as home:
+        path = Path(home, "why.ipynb")
+        path.write_text(smtpcheck.render(reports, "ipynb", lang=lang), encoding="utf-8")
+        return asyncio.run(execute(path, Path(home), **environ))
+
+
+def test_a_generated_notebook_explains_and_asks_again(practice: Background) -> None:
+    account = practice.start("auth-refused", password='canary/+="pässword')
+    report = smtpcheck.check(**account.arguments)
+    attempts = account.smtp.ledger.auths
+
+    ran = generated([report], lang="zh-CN", SMTPCHECK_PASSWORD=account.password)
+
+    assert ran.after["escapes"] == []
+    for cell in ("report", "again"):
+        assert "✗ 有故障" in ran.said(cell)
+        assert "535 5.7.8" in ran.said(cell)
+    assert "-> AUTH PLAIN <secret>" in ran.said("transcript")
+    assert ran.said("compare").count("('broken', 'auth-credentials-refused')") == 2
+    assert "✓ chain" in ran.said("probe-chain")
+    assert "✗ auth" in ran.said("probe-auth")
+    assert account.smtp.ledger.auths == attempts + 1, "one attempt in the whole notebook"
+    said = {name: cell.source + "".join(map(str, cell.outputs)) for name, cell in ran.cells.items()}
+    assert leaks(said, [(account.target, account.password)]) == set()
+
+
+def test_without_a_password_and_anybody_to_ask_nothing_logs_in_and_nothing_is_sent(practice: Background) -> None:
+    account = practice.start("delivered")
+    report = smtpcheck.check(**account.arguments)
+    attempts, sent = account.smtp.ledger.auths, len(account.smtp.ledger.messages)
+    assert (attempts, sent) == (1, 1)
+
+    ran = generated([report])
+
+    assert "✓ healthy up to delivery" in ran.said("report")
+    assert "✓ healthy up to certificate; login, delivery not tested" in ran.said("again")
+    assert (account.smtp.ledger.auths, len(account.smtp.ledger.messages)) == (1, 1)
+
+
+def test_a_strangers_report_can_not_name_what_is_read_or_allowed_here(
+    practice: Background, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("not a password for them")
+    (tmp_path / "key").chmod(0o600)
+    monkeypatch.delenv("SMTPCHECK_PASSWORD", raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "")
+    account = practice.start("healthy")
+    report = smtpcheck.check(account.target, **account.options)
+    theirs = {
+        "secret": f"file:{tmp_path / 'key'}",
+        "allow": ("unverified-auth",),
+        "send": True,
+        "message": "/etc/passwd",
+    }
+    stranger = replace(report, target=replace(report.target, **theirs, until=Stage.DELIVERY))
+
+    target, password = notebook.aim(stranger)
+
+    assert password is None
+    assert (target.secret, target.allow, target.send, target.message, target.until) == ("", (), False, "", None)
+    assert (target.dns, target.ca_file) == (report.target.dns, report.target.ca_file)
+    assert notebook.aim(stranger, allow=("unverified-auth",))[0].allow == ("unverified-auth",)
+    with pytest.raises(smtpcheck.UsageError):
+        notebook.aim(replace(report, target=replace(report.target, ehlo="x\r\nMAIL FROM:<>")))
+
+
+def test_the_password_is_the_environments_or_typed_and_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts: list[str] = []
+    monkeypatch.setattr("getpass.getpass", lambda prompt: prompts.append(prompt) or "typed")
+    monkeypatch.setenv("SMTPCHECK_PASSWORD", "known")
+    target, password = notebook.aim(samples.refused())
+    assert (target.secret, password is not None, prompts) == ("env:SMTPCHECK_PASSWORD", True, [])
+    monkeypatch.delenv("SMTPCHECK_PASSWORD")
+    target, password = notebook.aim(samples.refused())
+    assert (target.secret, password is not None) == ("env:SMTPCHECK_PASSWORD", True)
+    assert "me@example.test" in prompts[0]
+    assert notebook.aim(samples.healthy(password=False))[1] is None
+    assert len(prompts) == 1
+
+
+# Practice servers
+
+
+def test_the_lab_of_the_first_cell_ends_the_one_before() -> None:
+    before = set(threading.enumerate())
+    first = notebook.lab()
+    account = first.start("healthy")
+    second = notebook.lab()
+    try:
+        assert "stopped" in repr(first)
+        assert "running" in repr(second)
+        with pytest.raises(RuntimeError, match="the lab is stopped"):
+            first.start("healthy")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", account.port), timeout=5)
+        again = second.start("healthy")
+        assert smtpcheck.check(**again.arguments).verdict is Verdict.HEALTHY
+    finally:
+        second.stop()
+        second.stop()
+    assert not {thread for thread in threading.enumerate() if thread.name == "smtpcheck-lab"} - before
+
+
+# pytest in a cell
+
+
+def test_pytest_runs_a_folder_and_shows_what_it_said(tmp_path: Path, display: DisplayFormatter) -> None:
+    text = "def test_good(): pass\ndef test_bad():\n    said = '<b>\x1b[31m'\n    assert said == 1\n"
+    (tmp_path / "test_it.py").write_text(text, encoding="utf-8")
+    bad = notebook.pytest(tmp_path, "-q", "-p", "no:cacheprovider")
+    assert (bad.status, bad.passed) == (1, False)
+    assert "1 failed, 1 passed" in repr(bad)
+    page = shown(display, bad) or ""
+    assert "1 failed, 1 passed" in page
+    assert "<b>" not in page
+    assert "\x1b" not in page
 
 
 # Wherever IPython runs

@@ -27,6 +27,8 @@ _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+# No line of a page is narrower than this in letters of the smallest kind.
+_WIDE = re.compile(r"(\S{60})(?=\S)")
 # What begins emphasis, code, links, HTML, headings, tables, entities, formulas; then what makes a link of plain text.
 _MEANT = re.compile(r"[\\`*_{}\[\]<>#+!|~&$@^=]|:(?=/)|(?<=[wW])\.")
 
@@ -63,8 +65,9 @@ class _Book:
 
 
 def _text(text: str, limit: int = 2000) -> str:
-    """One line of text that nothing in a notebook takes for markup."""
-    return _MEANT.sub(lambda match: f"&#{ord(match[0])};", safe.visible(text, limit)).strip()
+    """One line of text that nothing in a notebook takes for markup; long words may be broken."""
+    pieces = _WIDE.sub(r"\1\n", safe.visible(text, limit).strip()).split("\n")
+    return "<wbr>".join(_MEANT.sub(lambda match: f"&#{ord(match[0])};", piece) for piece in pieces)
 
 
 def _prose(text: str) -> str:

@@ -227,7 +227,8 @@ def _finding_row(one: Finding, words: advice.Words) -> tuple[str, ...]:
     status = Status(one.severity)
     severity = _unbroken(f"{_sign(status)} {_text(words.ui[f'severity.{one.severity}'])}")
     told = _text(words.finding(safe.finding(one)), 1000)
-    return severity, _text(words.ui[f"stage.{one.stage}"]), _bdi(one.subject), _name(one.code), told
+    stage = _unbroken(_text(words.ui[f"stage.{one.stage}"]))
+    return severity, stage, _bdi(one.subject), _name(one.code), told
 
 
 def _found(one: Finding, words: advice.Words) -> str:

@@ -191,7 +191,8 @@ def _title(text: str) -> str:
 
 
 def _label(text: str, words: advice.Words) -> str:
-    return _text(path.colon(text[:1].upper() + text[1:], words.ui))
+    named = text.startswith("smtpcheck")  # which is spelt as it is
+    return _text(path.colon(text if named else text[:1].upper() + text[1:], words.ui))
 
 
 def _list(tag: str, items: Iterable[str]) -> str:
@@ -200,7 +201,8 @@ def _list(tag: str, items: Iterable[str]) -> str:
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    body = "".join("<tr>" + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in row) + "</tr>" for row in rows)
+    line = '<tr style="background:transparent">'  # Jupyter stripes tables, which two short lines don't need
+    body = "".join(line + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in row) + "</tr>" for row in rows)
     return f'<table style="border-collapse:collapse;background:transparent">{body}</table>'
 
 
