@@ -71,14 +71,14 @@ def html(one: Any, *, lang: str = "") -> str | None:
     return None
 
 
-def table(many: Iterable[Result[Any]] | Iterable[Finding]) -> Table:
-    """Results or findings as a table, also those picked by hand: `table(r for r in report.results if ...)`."""
+def table(many: Iterable[Report] | Iterable[Result[Any]] | Iterable[Finding]) -> Table:
+    """Reports, results or findings as a table, also those picked by hand: `table(r for r in report.results if ...)`."""
     return Table(tuple(many))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Table:
-    """Results, or findings, one row each; as text too, for where no HTML is shown."""
+    """Reports, results, or findings, one row each; as text too, for where no HTML is shown."""
 
     rows: tuple[Any, ...]
 
@@ -200,12 +200,13 @@ def pytest(what: str | os.PathLike[str] = ".", *arguments: str, seconds: float =
             cwd=folder,
             env=environ,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             timeout=seconds,
             check=False,
         )
-    return Ran(done.returncode, done.stdout.decode("utf-8", "replace"))
+    # on standard error are warnings of plugins and, where pytest did not begin or end as it should, the reason
+    said = done.stdout + (done.stderr if done.returncode > 1 else b"")
+    return Ran(done.returncode, said.decode("utf-8", "replace"))
 
 
 def _running() -> Any:
@@ -245,6 +246,8 @@ def _many(rows: Sequence[Any], lang: str, *, few: int = 0) -> str | None:
     kinds = {type(row) for row in rows}
     if kinds == {Result}:
         return cells.results(rows, lang=lang) if len(rows) > few else "".join(cells.result(r, lang=lang) for r in rows)
+    if kinds == {Report}:
+        return cells.reports(rows, lang=lang)
     if kinds == {Finding}:
         return cells.findings(rows, lang=lang)
     if kinds == {Conversation}:
@@ -252,9 +255,12 @@ def _many(rows: Sequence[Any], lang: str, *, few: int = 0) -> str | None:
     return None
 
 
-def _line(row: Result[Any] | Finding) -> str:
+def _line(row: Report | Result[Any] | Finding) -> str:
     from smtpcheck.report import safe
 
+    if isinstance(row, Report):
+        cause = row.diagnosis.code if row.diagnosis else ""
+        return f"{row.verdict:<12} {safe.visible(cause, 40):<28} {safe.visible(row.target.spec, 120)}"
     status = row.status if isinstance(row, Result) else row.severity
     name = row.probe if isinstance(row, Result) else row.code
     return f"{status:<12} {safe.visible(name, 40):<28} {safe.visible(str(row.subject), 120)}"

@@ -366,6 +366,9 @@ def test_pytest_runs_a_folder_and_shows_what_it_said(tmp_path: Path, display: Di
     assert "1 failed, 1 passed" in page
     assert "<b>" not in page
     assert "\x1b" not in page
+    wrong = notebook.pytest(tmp_path, "--no-such-option")
+    assert wrong.status > 1
+    assert "--no-such-option" in wrong.output
 
 
 # Wherever IPython runs
@@ -402,8 +405,8 @@ def test_objects_show_themselves(display: DisplayFormatter) -> None:
 
 def test_few_results_are_shown_in_full_and_many_as_a_table(display: DisplayFormatter) -> None:
     results = samples.healthy().results
-    assert (shown(display, results[:2]) or "").count('class="smtpcheck"') == 2
-    assert (shown(display, results) or "").count('class="smtpcheck"') == 1
+    assert (shown(display, results[:2]) or "").count('class="smtpcheck ') == 2
+    assert (shown(display, results) or "").count('class="smtpcheck ') == 1
 
 
 @pytest.mark.parametrize("one", [(), (1, 2), ("a",), (HERE,), (samples.healthy(), HERE), 1, None, [HERE]])
@@ -453,6 +456,18 @@ def test_the_language_is_the_one_named_last(display: DisplayFormatter) -> None:
 def test_nothing_happens_where_no_shell_runs() -> None:
     notebook.show()
     notebook.show(lang="zh-CN")
+
+
+def test_several_reports_are_a_table_of_verdicts(display: DisplayFormatter) -> None:
+    reports = [samples.healthy(), samples.refused(), samples.hostile()]
+    page = shown(display, notebook.table(reports)) or ""
+    assert page == shown(display, tuple(reports))
+    assert page.count("<tr") == 3
+    assert "healthy up to login" in page
+    assert "auth-credentials-refused</code>" in page
+    assert "<script" not in page
+    assert "me@example.test" in repr(notebook.table(reports))
+    assert "\x1b" not in repr(notebook.table(reports))
 
 
 def test_a_table_has_a_line_for_each_row() -> None:

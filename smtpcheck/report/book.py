@@ -67,7 +67,13 @@ class _Book:
 def _text(text: str, limit: int = 2000) -> str:
     """One line of text that nothing in a notebook takes for markup; long words may be broken."""
     pieces = _WIDE.sub(r"\1\n", safe.visible(text, limit).strip()).split("\n")
-    return "<wbr>".join(_MEANT.sub(lambda match: f"&#{ord(match[0])};", piece) for piece in pieces)
+    return "<wbr>".join(_MEANT.sub(_entity, piece) for piece in pieces)
+
+
+def _entity(match: re.Match[str]) -> str:
+    """As an entity; a dollar sign and a backslash stand alone too, for formulas are looked for in the page as shown."""
+    shown = f"&#{ord(match[0])};"
+    return f"<span>{shown}</span>" if match[0] in "$\\" else shown
 
 
 def _prose(text: str) -> str:

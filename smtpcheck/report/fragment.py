@@ -13,6 +13,7 @@ from typing import Any
 from smtpcheck import advice
 from smtpcheck.core import Conversation, Diagnosis, Direction, Report, Result, Severity, Status
 from smtpcheck.report import path, safe
+from smtpcheck.report.cells import CLASSES
 from smtpcheck.report.labels import labels
 from smtpcheck.report.pictures.heat import heat
 from smtpcheck.report.pictures.waterfall import waterfall
@@ -43,7 +44,7 @@ def render(report: Report, *, lang: str = "en") -> str:
     status = path.OF_VERDICT[report.verdict]
     style = f"{_BOX};border-left:4px solid {_COLORS[status]};padding:.2em 1em"
     parts = [
-        f'<section class="smtpcheck" lang="{_text(lang)}" style="{style}">',
+        f'<section class="{CLASSES}" lang="{_text(lang)}" style="{style}">',
         _verdict(report, words, status),
         _path(report, words),
         _open(report, words),

@@ -133,6 +133,8 @@ def test_text_of_a_stranger_is_shown_as_it_is(nasty: str) -> None:
     assert page.text.count(wanted) >= 2  # the title and the evidence; in the cause a backquote is spelt out already
     assert page.tags <= TAGS
     assert not page.attributes
+    # formulas are looked for in the page as well, in text that no tag but br and wbr divides
+    assert not re.search(r"(?<!<span>)&#(36|92);|&#(36|92);(?!</span>)", source)
     # what turns into formulas or links before or after Markdown is read
     assert not re.search(r"[$\\]|@@|https?:/|www\.|@", source, re.IGNORECASE)
 
