@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pandas
 import pytest
@@ -142,6 +144,13 @@ def test_hostile_text_is_harmless_and_bounded(kind: str) -> None:
     for text in texts:
         assert text == safe.visible(text, 5000)
         assert len(text) < 1100
+
+
+def test_the_columns_are_those_described() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "report.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| ((?:`\w+`(?:, )?)+) \|$", page, re.MULTILINE)
+    described = {kind: re.findall(r"`(\w+)`", columns) for kind, columns in rows}
+    assert described == {kind: list(columns)[2:] for kind, columns in frames.COLUMNS.items()}
 
 
 def test_without_pandas_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
