@@ -95,7 +95,7 @@ SHOWN: dict[str, dict[str, tuple[str, ...]]] = {
         "own": ("✗ broken", "5.7.139", "OAuth2"),
     },
     "many": {
-        "check": ("✓ healthy up to login", "✗ broken", "conn-refused", "auth-credentials-refused"),
+        "check": ("✓ healthy", "healthy up to login", "✗ broken", "conn-refused", "auth-credentials-refused"),
         "verdicts": ("conn-refused", "auth-credentials-refused", "certain", "healthy"),
         "stages": ("blocked", "fail", "certificate"),
         "slow": ("greeting", "healthy-slow-greeting"),

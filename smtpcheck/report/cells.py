@@ -228,10 +228,11 @@ def _listed(rows: Iterator[tuple[str, ...]], words: advice.Words) -> str:
 
 
 def _report_row(one: Report, words: advice.Words) -> tuple[str, ...]:
-    verdict = f"{_sign(path.OF_VERDICT[one.verdict])} {_text(path.headline(one, words.ui))}"
+    verdict = f"{_sign(path.OF_VERDICT[one.verdict])} {_text(words.ui[f'verdict.{one.verdict}'])}"
     told = one.diagnosis
-    cause = f"{_text(words.summary(safe.diagnosis(told)), 1000)} &nbsp;{_name(told.code)}" if told else ""
-    return verdict, _bdi(one.target.spec), f"{one.elapsed:.2f}&nbsp;s", cause
+    about = _text(words.summary(safe.diagnosis(told)), 1000) if told else _text(path.headline(one, words.ui))
+    about += f" &nbsp;{_name(told.code)}" if told else ""
+    return _unbroken(verdict), _unbroken(_bdi(one.target.spec)), f"{one.elapsed:.2f}&nbsp;s", about
 
 
 def _result_row(one: Result[Any], words: advice.Words) -> tuple[str, ...]:
