@@ -13,6 +13,7 @@ from smtpcheck.core import Diagnosis, Finding, Report, Result, Severity, Stage, 
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.probes.clock import ClockFacts
 from smtpcheck.report import path, safe
+from smtpcheck.report.labels import opening
 from smtpcheck.report.lines import title
 
 MAX_RAW = 600
@@ -53,11 +54,11 @@ def advice(recorded: Diagnosis, report: Report, words: Words) -> Iterator[str]:
     if told.subject:
         yield f"{label('where', words)}{told.subject}"
     for who, text in path.testimony(recorded, report, words, MAX_RAW):
-        yield path.colon(title(who), ui) + text
+        yield path.colon(opening(who), ui) + text
     for number, (_, step) in enumerate(words.steps(told), 1):
         yield f"{number}. {one_line(step)}"
     if otherwise := words.otherwise(told):
-        yield title(one_line(otherwise))
+        yield opening(one_line(otherwise))
     for summary, decides in alternatives(told, words):
         yield f"{label('could-also-be', words)}{summary}" + (f" ({decides})" if decides else "")
 

@@ -89,14 +89,14 @@ def _evidence(recorded: Diagnosis, report: Report, words: Words) -> Iterator[str
     said = path.testimony(recorded, report, words, gist.MAX_RAW)
     for one, (who, text) in zip(recorded.evidence, said, strict=True):
         stage = path.brackets(words.ui[f"stage.{one.stage}"], words.ui)
-        yield f"- {path.colon(title(who) + stage, words.ui)}{code(text) if one.raw else prose(text)}"
+        yield f"- {path.colon(opening(who) + stage, words.ui)}{code(text) if one.raw else prose(text)}"
 
 
 def _steps(told: Diagnosis, words: Words) -> Iterator[str]:
     for number, (_, text) in enumerate(words.steps(told), 1):
         yield f"{number}. {line(gist.one_line(text))}"
     if otherwise := gist.one_line(words.otherwise(told)):
-        yield from ("", line(title(otherwise)))
+        yield from ("", line(opening(otherwise)))
 
 
 def _alternatives(told: Diagnosis, words: Words) -> Iterator[str]:
