@@ -86,7 +86,9 @@ def _case(case: Case, report: Report, words: Words) -> tuple[str, list[str]]:
     kind = "skipped" if case.status in _SKIPPED else _ELEMENT.get(case.status, "")
     inner: list[str] = []
     if kind == "skipped":
-        inner = [_element(kind, f"{words.ui[f'status.{case.status}']}: {case.reason}", str(case.status))]
+        inner = [
+            _element(kind, path.colon(words.ui[f"status.{case.status}"], words.ui) + case.reason, str(case.status))
+        ]
     elif kind == "error":
         inner = [_element(kind, case.reason, "bug", [words.ui["sentence.bug"]])]
     elif kind:

@@ -56,8 +56,8 @@ def _report(report: Report, words: Words, level: str) -> Iterator[str]:
         yield from (way, "")
     for place, told in enumerate(report.diagnoses):
         yield from _diagnosis(told, report, words, level, first=place == 0)
-    if said := [f"- {line(text)}" for text in gist.notes(report, words)]:
-        yield from (*said, "")
+    for text in gist.notes(report, words):
+        yield from (line(text), "")
     yield from _details(report, words)
 
 
@@ -69,7 +69,7 @@ def _diagnosis(recorded: Diagnosis, report: Report, words: Words, level: str, *,
     yield f"{level}# {title(ui['head.cause' if first else 'head.also-broken'])}"
     yield ""
     sure = path.brackets(ui[f"confidence.{told.confidence}"], ui)
-    yield f"**{prose(opening(gist.one_line(words.summary(told))))}**{sure} {code(told.code)}"
+    yield f"**{prose(opening(gist.one_line(words.summary(told))))}**{sure} {code(safe.visible(told.code, 80))}"
     yield ""
     if told.subject:
         yield from (f"{gist.label('where', words)}{code(told.subject)}", "")
@@ -126,9 +126,12 @@ def _fold(name: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _results(report: Report, words: Words) -> Iterator[str]:
+    ui = words.ui
     for case in gist.cases(report, words):
-        about = f"{code(f'{case.name} {case.subject}')} {words.ui[f'status.{case.status}']}"
-        yield f"- {path.SYMBOLS[case.status]} {about}" + (f": {prose(case.reason)}" if case.reason else "")
+        about = f"{code(f'{case.name} {case.subject}')} {ui[f'status.{case.status}']}"
+        yield f"- {path.SYMBOLS[case.status]} {about}" + (
+            path.colon("", ui) + prose(case.reason) if case.reason else ""
+        )
         yield from (f"  - {line(text)}" for text in case.texts)
 
 

@@ -60,7 +60,7 @@ def _overview(reports: Sequence[Report], words: Words) -> str:
 def _told(report: Report, words: Words) -> str:
     warning = next(_warnings(report), None) if report.verdict is Verdict.HEALTHY else None
     said = gist.sentence(report, words)
-    return f"{said}; {path.remark_text(warning, words)}" if warning else said
+    return said + path.brackets(path.remark_text(warning, words), words.ui) if warning else said
 
 
 def _line(report: Report, words: Words) -> str:
