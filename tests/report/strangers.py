@@ -61,8 +61,13 @@ def everywhere(value: Any, words: str, kept: frozenset[str] = KEPT, *, ahead: bo
 
 
 def attacked(report: Report, attack: str) -> tuple[Report, Report]:
-    """The report with that attack after and ahead of every text; its findings are about their results all the same."""
-    return tuple(_agreeing(everywhere(report, ATTACKS[attack], ahead=ahead)) for ahead in (False, True))
+    """The report with that attack after and ahead of every text."""
+    return saying(report, ATTACKS[attack]), saying(report, ATTACKS[attack], ahead=True)
+
+
+def saying(report: Report, words: str, *, ahead: bool = False) -> Report:
+    """The report with these words in every text; its findings are about their results all the same."""
+    return _agreeing(everywhere(report, words, ahead=ahead))
 
 
 def _agreeing(report: Report) -> Report:
