@@ -6,7 +6,7 @@ import pytest
 
 from smtpcheck.core import Confidence, Stage, Verdict
 from smtpcheck.lab import Lab
-from tests.checking import PATIENT, SHORT, assert_lossless, check_fault, checked
+from tests.checking import PATIENT, SHORT, assert_lossless, assert_redacted_alike, check_fault, checked
 from tests.expectations import EXPECTED, Expectation
 
 
@@ -23,6 +23,7 @@ async def test_a_fault_comes_out_as_expected(fault: str) -> None:
     assert not [result for result in report.results if result.status == "bug"]
     assert report.complete
     assert_lossless(report)
+    assert_redacted_alike(report)
 
 
 async def test_a_hanging_issuer_is_not_waited_for_longer_than_its_limit_and_leaves_the_doubt() -> None:

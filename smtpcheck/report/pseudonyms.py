@@ -24,15 +24,15 @@ _NAME = re.compile(_HOST, re.ASCII | re.IGNORECASE)
 # In this order, since the first that fits is taken: a host within an address is no name of its own.
 _PATTERNS = rf"""
  (?P<url>\bhttps?://[^\s<>"'`|]+)
-|(?P<mail>(?:"[^"\s]{{1,64}}"|[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}|[^\x00-\x7f]{{1,64}})(?:@|%40)
+|(?P<mail>(?:"[^"\r\n]{{1,64}}"|[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}|[^\x00-\x7f]{{1,64}})(?:@|%40)
   (?:{_HOST}|\[[0-9a-f:.]+\]|[a-z0-9-]+))
 |(?P<v6>(?<![\w:.])[0-9a-f.]*(?::[0-9a-f.]*){{2,}})
-|(?P<v4>(?<![\w.])[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}(?!\w|\.[0-9]))
+|(?P<v4>(?<![\w.])(?<!section[ ])[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}(?!\w|\.[0-9]))
 |(?P<host>(?<![\w.*-]){_HOST})
 """
 # What stands before a name without a blank: the code of a reply that goes on, and the keys of logs and of RFC 8601.
 _BEFORE = re.compile(
-    r"(?:[2-5][0-9]{2}-)?(?:(?:smtp\.(?:mailfrom|rcptto|helo|auth)|header\.(?:from|i|d)|envelope-from|from|to|user|for"
+    r"(?:[2-5][0-9]{2}-)?[?&]?(?:(?:smtp\.(?:mailfrom|rcptto|helo|auth)|header\.(?:from|i|d)|envelope-from|from|to|user|for"
     r"|login|account|rcpt|sender|e?mail|uid|id|name|orig_to|helo|host|relay|client)=)?",
     re.IGNORECASE,
 )
@@ -111,7 +111,7 @@ class Pseudonyms:
 
     def learn(self, text: str, instead: str, *, word: bool = False, whole: bool = False) -> None:
         """Wherever this text stands, or only as a word of its own, or only where it is all there is."""
-        if text and text != instead:
+        if text:
             table = self._wholes if whole else self._words if word else self._literals
             table.setdefault(text.lower(), instead)
             self._pattern = None
@@ -179,9 +179,8 @@ class Pseudonyms:
         return ",".join(f"{key}{equals}{self._attribute(key, value, public=public)}" for key, equals, value in parts)
 
     def _attribute(self, key: str, value: str, *, public: bool) -> str:
-        changed = self.text(value)
-        if changed != value or public or key == "C" or value.lower() in known_names():
-            return changed
+        if _NAME.fullmatch(value) or "@" in value or route.literal(value) or public or key == "C":
+            return self.text(value)
         return self.numbered("name", value, "name-{}") if value else ""
 
     # Whatever holds names
@@ -213,7 +212,7 @@ class Pseudonyms:
         if self._pattern is None:
             fixed = "|".join(map(re.escape, _longest_first(self._literals))) or r"(?!)"
             words = "|".join(map(re.escape, _longest_first(self._words))) or r"(?!)"
-            source = rf"(?P<literal>{fixed.replace(' ', '[ ]')})|{_PATTERNS}|(?P<word>(?<!\w)(?:{words})(?!\w))"
+            source = rf"(?P<literal>{fixed})|{_PATTERNS}|(?P<word>(?<!\w)(?:{words})(?!\w))"
             self._pattern = re.compile(source, re.ASCII | re.IGNORECASE | re.VERBOSE)
         return self._pattern
 

@@ -69,7 +69,7 @@ def _learn_target(report: Report, names: Pseudonyms) -> None:
     for address in filter(None, (target.user, target.sender, *target.recipients, target.imap_user)):
         _learn_address(address, names)
     for name in _PATHS:
-        for path in _several(getattr(target, name)):
+        for path in filter(None, _several(getattr(target, name))):
             names.learn(path, names.numbered("file", path, "file-{}") + PurePath(path).suffix[:6])
     for subject in _subjects(report):
         if not subject.name.isascii():
