@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from xml.etree import ElementTree
 
@@ -289,6 +290,12 @@ def test_prometheus_holds_the_numbers_of_the_run() -> None:
     stages = gist.seconds_of_stages(one)
     assert list(stages)[:4] == ["dns", "connect", "greeting", "ehlo"]
     assert all(0 <= seconds < 10 for seconds in stages.values())
+
+
+def test_a_code_of_a_strangers_report_is_no_label() -> None:
+    one = ALL["refused"]
+    odd = replace(one, diagnoses=(replace(one.diagnoses[0], code=f"auth-{'x' * 90}"),))
+    assert 'code="unknown"' in formats.render([odd], "prometheus")
 
 
 def test_a_target_named_twice_is_one_series() -> None:

@@ -29,7 +29,7 @@ COMPANY = {
     "/smtpcheck-lab-": "/home/zhangwei/",
 }
 CANARIES = re.compile(
-    r"geheimfirma|berlin|zhang|\bwei\b|93\.184|216\.34|Issuing|intermediate\.der|[0-9a-f]{64}", re.IGNORECASE
+    r"geheimfirma|berlin|zhang|\bwei\b|93\.184|216\.34|Issuing|emhhbmcu|intermediate\.der|[0-9a-f]{64}", re.IGNORECASE
 )
 
 
