@@ -25,7 +25,7 @@ _NAME = re.compile(_HOST, re.ASCII | re.IGNORECASE)
 _PATTERNS = rf"""
  (?P<url>\bhttps?://[^\s<>"'`|]+)
 |(?P<mail>(?:"[^"\r\n]{{1,64}}"|[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}|[^\x00-\x7f]{{1,64}})(?:@|%40)
-  (?:{_HOST}|\[[0-9a-f:.]+\]|[a-z0-9-]+))
+  (?:{_HOST}|\[[0-9a-f:.]+\]|[^\s<>()\[\]"',;:@]+))
 |(?P<v6>(?<![\w:.])[0-9a-f.]*(?::[0-9a-f.]*){{2,}})
 |(?P<v4>(?<![\w.])(?<!section[ ])[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}(?!\w|\.[0-9]))
 |(?P<host>(?<![\w.*-]){_HOST})
@@ -36,6 +36,7 @@ _BEFORE = re.compile(
     r"|login|account|rcpt|sender|e?mail|uid|id|name|orig_to|helo|host|relay|client)=)?",
     re.IGNORECASE,
 )
+_FILES = frozenset({"pem", "crt", "conf", "toml"})
 _V4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _ENCODED = re.compile(rb"[A-Za-z0-9+/]{8,}={0,2}")
 # First labels, and labels of SRV names, that say what a host is for and not whose it is.
@@ -225,6 +226,8 @@ class Pseudonyms:
                 return self._words.get(found.lower(), found)
             case "url":
                 return self._url(found)
+            case "host" if _is_file(match):
+                return found
             case "mail" | "host" as kind:
                 before = _BEFORE.match(found)
                 name = found[before.end() if before else 0 :]
@@ -254,6 +257,14 @@ def _canonical(name: str) -> str:
         return a_label(name).lower().rstrip(".")
     except ProtocolError:
         return name.lower().rstrip(".")
+
+
+def _is_file(match: re.Match[str]) -> bool:
+    """A file on a path of this machine, or the place of a bug in our own code, as chain.py:12."""
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    if match[0].endswith(".py"):
+        return bool(re.match(r":[0-9]", after))
+    return before.endswith("/") and match[0].rpartition(".")[2] in _FILES
 
 
 def _longest_first(texts: Iterable[str]) -> Iterator[str]:

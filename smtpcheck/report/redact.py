@@ -75,6 +75,8 @@ def _learn_target(report: Report, names: Pseudonyms) -> None:
         if not subject.name.isascii():
             names.learn(subject.name, names.host(subject.name))
         names.learn(subject.name, names.host(subject.name), whole=True)
+        if "." not in subject.name and ":" not in subject.name:
+            _learn_label(subject.name, names)
         names.learn(str(subject), str(_subject(subject, names)), whole=True)
     names.learn(target.name, names.host(target.name), whole=True)
 
@@ -85,6 +87,7 @@ def _learn_address(address: str, names: Pseudonyms) -> None:
         names.learn(address, names.user(address), whole=True)
         local = address
     elif not domain.isascii():
+        names.learn(address, names.mail(address))
         names.learn(domain, names.host(domain))
     if not local.isascii():
         names.learn(local, names.user(local))

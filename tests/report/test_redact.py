@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from smtpcheck.core import Direction, Event, Report, Stage, Subject
+from smtpcheck.core import Direction, Event, Mode, Report, Stage, Subject
 from smtpcheck.report import formats, replay
 from smtpcheck.report.pseudonyms import Pseudonyms
 from smtpcheck.report.redact import redacted
@@ -150,6 +150,18 @@ async def test_a_provider_and_what_it_means_stay() -> None:
     assert clean.diagnosis.code == assemble(clean).diagnosis.code == "qq-password-not-authcode"
 
 
+def test_names_of_one_label_and_of_other_scripts_are_found_in_texts_too() -> None:
+    where = Subject("poststelle", "192.168.7.3", 25, Mode.STARTTLS)
+    said = "220 poststelle ESMTP, connected to poststelle[192.168.7.3]:25, 不认识 李雷@例子.公司 和 mail.例子.公司".encode()
+    one = refused(target=target(spec="李雷@例子.公司", name="xn--fsqu00a.xn--55qx5d", user="李雷@例子.公司", sender=""))
+    talked = replace(talk(said), subject=where)
+    (clean,) = redacted([replace(one, conversations=(talked,), results=(replace(one.results[0], subject=where),))])
+    shown = clean.conversations[0].events[-1].raw.decode()
+    assert shown.startswith("220 host-1 ESMTP, connected to host-1[10.0.0.1]:25, 不认识 user1@domain-")
+    assert not re.search("poststelle|李雷|例子|xn--", formats.render([clean], "text") + shown)
+    assert clean.conversations[0].subject == Subject("host-1", "10.0.0.1", 25, Mode.STARTTLS)
+
+
 # One name at a time
 
 
@@ -185,6 +197,12 @@ async def test_a_provider_and_what_it_means_stay() -> None:
         ("xn--fiqs8s.cn", "domain-1.example"),
         ("smtp.example.com", "smtp.example.com"),
         ("4.3.2.1.in-addr.arpa", "192.0.2.1.in-addr.arpa"),
+        ("me@bücher.de", "user1@domain-1.example"),
+        (
+            "ValueError in chain.py:12:observe, see www.chain.py",
+            "ValueError in chain.py:12:observe, see www.domain-1.example",
+        ),
+        ("/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt"),
         ("535 5.7.8 Error (v4.96.2)", "535 5.7.8 Error (v4.96.2)"),
     ],
 )
