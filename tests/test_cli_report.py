@@ -145,6 +145,15 @@ def test_a_wrong_option_is_unknown_and_no_alarm(run: Run, words: list[str]) -> N
     assert done.stdout.startswith("SMTPCHECK UNKNOWN - ")
 
 
+@pytest.mark.parametrize(("command", "status"), [("nagios", 3), ("check", 4)])
+def test_a_bug_of_ours_is_no_alarm_of_the_plugin(command: str, status: int, tmp_path: Path) -> None:
+    broken = "import sys\nsys.modules['smtpcheck.run'] = None\nfrom smtpcheck.cli import main\nmain()"
+    words = [sys.executable, "-c", broken, command, "localhost:1"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert done.returncode == status
+    assert "a bug of smtpcheck" in done.stderr
+
+
 def test_the_exit_status_of_check_is_its_own_whatever_is_written(lab: Background, tmp_path: Path) -> None:
     practice = lab.start("auth-refused")
     files = [tmp_path / f"r{suffix}" for suffix in formats.suffixes().values()]

@@ -14,7 +14,9 @@ UNKNOWN = 3
 
 
 class Plugin(click.Command):
-    """A command whose wrong options are UNKNOWN: the 2 of other commands would read as CRITICAL."""
+    """A command whose wrong options and bugs are UNKNOWN: the 2 of other commands would read as CRITICAL."""
+
+    bug = UNKNOWN
 
     def make_context(self, *args: Any, **given: Any) -> click.Context:
         """The options as given, or the end."""
@@ -40,7 +42,7 @@ def command(target: str, lang: str | None, **options: Any) -> None:
     """Check TARGET as `check` does, and say one line with performance data.
 
     Exit status, the plugin API's own: 0 OK, 1 WARNING (healthy, with a warning on its way), 2 CRITICAL (broken),
-    3 UNKNOWN (could not tell, or a wrong option). The other commands keep smtpcheck's own.
+    3 UNKNOWN (could not tell, a wrong option, a bug of smtpcheck). The other commands keep smtpcheck's own.
     """
     from smtpcheck import advice
     from smtpcheck.credentials import SecretError
