@@ -19,7 +19,7 @@ from smtpcheck.lab import Background, Practice, background
 from smtpcheck.report import formats
 from smtpcheck.report.redact import redacted
 from tests.report.test_formats import EXAMPLE, recorded
-from tests.test_cli import aimed
+from tests.test_cli import Shell, aimed
 
 Run = Callable[..., Result]
 
@@ -28,6 +28,11 @@ Run = Callable[..., Result]
 def lab() -> Iterator[Background]:
     with background() as running:
         yield running
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
 
 
 @pytest.fixture
@@ -115,8 +120,9 @@ def test_help_names_every_format_and_imports_none() -> None:
 # The plugin
 
 
-def checked(run: Run, practice: Practice, *words: str) -> Result:
-    return run(nagios.command, practice.target, *aimed(practice), *words, SMTPCHECK_PASSWORD=practice.password)
+def checked(shell: Shell, practice: Practice, *words: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own: the deadline counts from the start of one."""
+    return shell("nagios", practice.target, *aimed(practice), *words, SMTPCHECK_PASSWORD=practice.password)
 
 
 @pytest.mark.parametrize(
@@ -127,15 +133,17 @@ def checked(run: Run, practice: Practice, *words: str) -> Result:
         ("auth-refused", 2, "SMTPCHECK CRITICAL - me@auth-refused.lab.test: broken at login"),
     ],
 )
-def test_the_plugin_exits_as_monitoring_has_it(run: Run, lab: Background, fault: str, status: int, line: str) -> None:
-    done = checked(run, lab.start(fault))
-    assert (done.exit_code, done.output[: len(line)]) == (status, line)
-    assert "'time'=" in done.output.split("\n")[0].partition(" | ")[2]
+def test_the_plugin_exits_as_monitoring_has_it(
+    shell: Shell, lab: Background, fault: str, status: int, line: str
+) -> None:
+    done = checked(shell, lab.start(fault))
+    assert (done.returncode, done.stdout[: len(line)]) == (status, line)
+    assert "'time'=" in done.stdout.split("\n")[0].partition(" | ")[2]
 
 
-def test_the_plugin_does_not_know_what_could_not_be_told(run: Run, lab: Background) -> None:
-    done = checked(run, lab.start("healthy-slow-greeting"), "--deadline", "0.5")
-    assert (done.exit_code, done.output[:19]) == (3, "SMTPCHECK UNKNOWN -")
+def test_the_plugin_does_not_know_what_could_not_be_told(shell: Shell, lab: Background) -> None:
+    done = checked(shell, lab.start("healthy-slow-greeting"), "--deadline", "1.2")
+    assert (done.returncode, done.stdout[:19]) == (3, "SMTPCHECK UNKNOWN -")
 
 
 @pytest.mark.parametrize("words", [["--no-such"], [], ["a:b:c"], ["host", "--until", "x"], ["host", "--mode", "x"]])
