@@ -48,6 +48,7 @@ def cli() -> None:
     smtpcheck check me@qq.com                 from the name to the login
     smtpcheck check smtp.example.com:587      a server, up to its certificate
     smtpcheck check mx:example.com            the exchangers of a domain
+    smtpcheck report r.json --redact          a saved report for an issue, without the names
     smtpcheck demo                            see it name six faults on this machine
     smtpcheck explain "535 5.7.8 Error"       what a reply, a traceback or a bounce may mean
     """

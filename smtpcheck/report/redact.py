@@ -101,6 +101,8 @@ def _learn_facts(report: Report, names: Pseudonyms) -> None:
             case CertificateFacts():
                 for name in (one.subject, one.issuer):
                     _learn_distinguished(name, names)
+                for name in (name for name in one.san_dns if "." not in name):
+                    _learn_label(name, names)
             case Flaw(subject=name) if name:
                 _learn_distinguished(name, names)
             case Capabilities(name=name) if name and "." not in name:

@@ -8,17 +8,19 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from smtpcheck.core import Direction, Event, Mode, Report, Stage, Subject
 from smtpcheck.report import formats, replay
+from smtpcheck.report.json import schema
 from smtpcheck.report.pseudonyms import Pseudonyms
 from smtpcheck.report.redact import redacted
 from smtpcheck.run import assemble
 from tests.checking import check_fault
 from tests.report.samples import ALL, HERE, expired, refused, talk, target
 from tests.report.strangers import ATTACKS, attacked
-from tests.report.test_formats import EXAMPLE
+from tests.report.test_formats import EXAMPLE, recorded
 
 # who it is, in all the forms in which a report holds it
 COMPANY = {
@@ -68,7 +70,9 @@ def test_no_name_is_left_in_any_format(name: str, lang: str) -> None:
 def test_it_says_the_same_and_so_do_the_rules_of_today() -> None:
     real = of_a_company()
     (clean,) = redacted([real])
-    (again,) = replay.saved(formats.render([clean], "json").encode())
+    text = formats.render([clean], "json")
+    jsonschema.validate(json.loads(text), schema())
+    (again,) = replay.saved(text.encode())
     assert again == clean
     assert clean.diagnosis
     assert clean.diagnosis.code == assemble(again).diagnosis.code == "cert-chain-incomplete"
@@ -88,6 +92,17 @@ def test_the_certificates_are_left_out_and_what_would_look_them_up() -> None:
         before.certificates[0].not_after,
         before.certificates[0].key,
     )
+
+
+def test_a_name_of_one_label_in_a_certificate_is_found() -> None:
+    (one,) = (r for r in recorded().results if r.probe == "chain")
+    leaf = replace(one.facts.certificates[0], san_dns=("geheimhost", "*.geheimfirma.de", "localhost"))
+    host = replace(one.facts.verdict.host, names=("geheimhost",))
+    facts = replace(one.facts, certificates=(leaf,), verdict=replace(one.facts.verdict, host=host))
+    (clean,) = redacted([replace(recorded(), results=(replace(one, outcome=facts),))])
+    shown = clean.results[0].facts
+    assert shown.certificates[0].san_dns[2] == "localhost"
+    assert "geheim" not in formats.render([clean], "json")
 
 
 def test_the_same_name_is_the_same_in_several_reports() -> None:
