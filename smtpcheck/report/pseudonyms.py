@@ -26,9 +26,9 @@ _PATTERNS = rf"""
  (?P<url>\bhttps?://[^\s<>"'`|]+)
 |(?P<mail>(?:"[^"\r\n]{{1,64}}"|[a-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}|[^\x00-\x7f]{{1,64}})(?:@|%40)
   (?:{_HOST}|\[[0-9a-f:.]+\]|[^\s<>()\[\]"',;:@]+))
-|(?P<v6>(?<![\w:.])[0-9a-f.]*(?::[0-9a-f.]*){{2,}})
-|(?P<v4>(?<![\w.])(?<!section[ ])[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}(?!\w|\.[0-9]))
-|(?P<host>(?<![\w.*-]){_HOST})
+|(?P<v6>(?<![0-9a-f:.])[0-9a-f.]*(?::[0-9a-f.]*){{2,}})
+|(?P<v4>(?<![0-9.])(?<!section[ ])[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}(?!\.?[0-9]))
+|(?P<host>(?<![\w*]){_HOST})
 """
 # What stands before a name without a blank: the code of a reply that goes on, and the keys of logs and of RFC 8601.
 _BEFORE = re.compile(
@@ -45,7 +45,12 @@ _GENERIC = re.compile(
     r"|autoconfig|localhost|in|out)[0-9]{0,3}|\*"
 )
 # Nobody's names, and what only looks like one: the sections of a message in IMAP (RFC 9051 section 6.4.5).
-_RESERVED = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "body.peek", "header.fields"})
+_RESERVED = frozenset(
+    {
+        *("localhost", "localhost.localdomain", "ip6-localhost", "in-addr.arpa", "ip6.arpa"),
+        *("body.peek", "header.fields"),
+    }
+)
 _PLACEHOLDER = re.compile(r"(?:.+\.)?example\.(?:com|net|org)")
 # Nobody's: this machine, and the addresses that a proxy on it makes up (198.18.0.0/15).
 _NOBODYS = tuple(map(ip_network, ("127.0.0.0/8", "0.0.0.0/32", "198.18.0.0/15", "::1/128", "::/128")))
@@ -235,9 +240,9 @@ class Pseudonyms:
         return self._numeric(found)
 
     def _numeric(self, text: str) -> str:
-        bare = text.rstrip(".")
-        if route.literal(bare):
-            return self.address(bare) + text[len(bare) :]
+        for bare in (text, text.rstrip(".:"), text.strip(".:")):
+            if route.literal(bare):
+                return text.replace(bare, self.address(bare))
         return _V4.sub(lambda m: self.address(m[0]) if route.literal(m[0]) else m[0], text)
 
     def _url(self, url: str) -> str:

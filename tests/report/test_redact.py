@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import re
+import string
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import jsonschema
@@ -223,6 +225,18 @@ def test_names_of_one_label_and_of_other_scripts_are_found_in_texts_too() -> Non
 )
 def test_a_text_is_rewritten(text: str, instead: str) -> None:
     assert Pseudonyms().text(text) == instead
+
+
+@pytest.mark.parametrize("name", ["zhang.wei@geheimfirma.de", "srv.geheimfirma.de", "93.184.216.34", "2a01:db9:5::17"])
+def test_a_name_is_found_whatever_stands_beside_it(name: str) -> None:
+    beside = [*string.punctuation, *" \t\r\n中，", "://", "%40", "=3D", "\\x0d", ""]
+    for before, after in product(beside, beside):
+        if (before == "." and name[0].isdigit()) or before.endswith("d") or before == "%40":
+            continue  # the middle of an object identifier, a digit of another number
+        names = Pseudonyms()
+        names.learn("zhang.wei", names.user("zhang.wei"), word=True)
+        shown = names.text(f"{before}{name}{after}")
+        assert not re.search("geheim|zhang|184|a01:db9", shown), (before, after)
 
 
 def test_a_name_in_a_certificate_keeps_who_certified_only_where_everybody_knows_them() -> None:
