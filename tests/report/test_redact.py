@@ -231,8 +231,8 @@ def test_a_text_is_rewritten(text: str, instead: str) -> None:
 def test_a_name_is_found_whatever_stands_beside_it(name: str) -> None:
     beside = [*string.punctuation, *" \t\r\n中，", "://", "%40", "=3D", "\\x0d", ""]
     for before, after in product(beside, beside):
-        if (before == "." and name[0].isdigit()) or before.endswith("d") or before == "%40":
-            continue  # the middle of an object identifier, a digit of another number
+        if name[0].isdigit() and (before == "." or before[-1:] in tuple(string.hexdigits)):
+            continue  # the middle of an object identifier, or a digit of another number
         names = Pseudonyms()
         names.learn("zhang.wei", names.user("zhang.wei"), word=True)
         shown = names.text(f"{before}{name}{after}")
