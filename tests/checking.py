@@ -11,6 +11,7 @@ from smtpcheck.heard import Limits
 from smtpcheck.lab import Lab, Practice
 from smtpcheck.probes import classes, probes
 from smtpcheck.report import json, questions
+from smtpcheck.report.redact import redacted
 from smtpcheck.run import assemble, run
 from smtpcheck.settings import parse_target
 
@@ -59,3 +60,17 @@ def assert_lossless(report: Report) -> None:
     again = json.decode(text, catalog)
     assert again == report
     assert assemble(again) == report
+
+
+def assert_redacted_alike(report: Report) -> None:
+    """Without its names it can be written and read again, and the same rules come to the same causes."""
+    (clean,) = redacted([report])
+    catalog = json.catalog(classes())
+    text = json.render(clean, words=Words("en"), catalog=catalog)
+    assert json.decode(text, catalog) == clean
+    assert "lab.test" not in text
+    again = assemble(clean)
+    assert again.verdict == report.verdict
+    for one in (clean, again):
+        named = [(d.code, d.confidence, d.alternatives, d.blocked) for d in one.diagnoses]
+        assert named == [(d.code, d.confidence, d.alternatives, d.blocked) for d in report.diagnoses]

@@ -6,7 +6,7 @@ import pytest
 
 from smtpcheck.core import Confidence, Stage, Verdict
 from smtpcheck.lab import Lab
-from tests.checking import PATIENT, SHORT, assert_answered, assert_lossless, check_fault, checked
+from tests.checking import PATIENT, SHORT, assert_answered, assert_lossless, assert_redacted_alike, check_fault, checked
 from tests.expectations import EXPECTED, Expectation
 
 
@@ -24,6 +24,7 @@ async def test_a_fault_comes_out_as_expected(fault: str) -> None:
     assert report.complete
     assert_answered(report)
     assert_lossless(report)
+    assert_redacted_alike(report)
 
 
 async def test_a_hanging_issuer_is_not_waited_for_longer_than_its_limit_and_leaves_the_doubt() -> None:

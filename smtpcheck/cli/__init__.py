@@ -21,6 +21,9 @@ from smtpcheck.cli.console import BUG, INTERRUPTED, USAGE, stop
 class Commands(click.Group):
     """The commands are the files of commands/: a command is `command` in a file of its name, hyphens as underscores."""
 
+    bug = BUG
+    """The status of a bug of ours; a command that has statuses of its own says which as its `bug`."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the files."""
         files = (Path(__file__).parent / "commands").glob("[a-z]*.py")
@@ -32,6 +35,7 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(f"smtpcheck.cli.commands.{cmd_name.replace('-', '_')}").command
         command.name = cmd_name
+        self.bug = getattr(command, "bug", BUG)
         return command
 
 
@@ -44,6 +48,7 @@ def cli() -> None:
     smtpcheck check me@qq.com                 from the name to the login
     smtpcheck check smtp.example.com:587      a server, up to its certificate
     smtpcheck check mx:example.com            the exchangers of a domain
+    smtpcheck report r.json --redact          a saved report for an issue, without the names
     smtpcheck demo                            see it name six faults on this machine
     smtpcheck explain "535 5.7.8 Error"       what a reply, a traceback or a bounce may mean
     """
@@ -70,4 +75,4 @@ def main() -> None:
         if isinstance(error, UsageError):
             stop(": ".join(map(str, error.args)))
         click.echo(f"smtpcheck: a bug of smtpcheck, not of your mail: {where(error)}", err=True)
-        sys.exit(BUG)
+        sys.exit(cli.bug)

@@ -31,10 +31,23 @@ def options(*several: Callable[[Command], Command]) -> Callable[[Command], Comma
     return decorate
 
 
+def known_formats() -> str:
+    """The formats with their ends of file names, from the files themselves; nothing of them is imported."""
+    from smtpcheck.report import formats
+
+    return ", ".join(f"{name} ({suffix})" for name, suffix in formats.suffixes().items())
+
+
+def _ends() -> str:
+    from smtpcheck.report import formats
+
+    return " ".join(sorted(formats.suffixes().values()))
+
+
 LANG = click.option("--lang", type=click.Choice(["en", "zh-CN"]), default=None, help="language of the words")
 OUTPUT = options(
     click.option("--json", "json_file", metavar="FILE|-", help="write the report as JSON"),
-    click.option("--report", "pages", multiple=True, metavar="FILE", help="write it as .html, .md ...; several times"),
+    click.option("--report", "pages", multiple=True, metavar="FILE", help=f"write it; its end says how: {_ends()}"),
     click.option("-v", "--verbose", is_flag=True, help="all results and the transcript"),
     click.option("-q", "--quiet", is_flag=True, help="the verdict alone"),
     LANG,
@@ -105,7 +118,7 @@ def width() -> int:
 def put(text: str, where: str) -> None:
     """Write to a file, or to standard output where it is `-`."""
     if where == "-":
-        click.echo(text)
+        click.echo(text.removesuffix("\n"))
         return
     try:
         Path(where).write_text(text, encoding="utf-8")
