@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 import msgspec
@@ -94,18 +94,21 @@ def causes(stage: Stage) -> tuple[str, ...]:
 
 def row_of(finding: Finding, target: Target) -> Row | None:
     """The first row that matches, None where no row knows these words."""
-    return next((row for row in rows() if _matches(row, finding, target)), None)
-
-
-def _matches(row: Row, finding: Finding, target: Target) -> bool:
     seen = finding.seen
-    return (
-        row.stage is finding.stage
-        and seen.get("code") in row.codes
-        and (not row.enhanced or seen.get("enhanced") in row.enhanced)
-        and (not row.provider or row.provider == _provider(finding, target))
-        and re.search(row.text, _words(seen)) is not None
-    )
+    code, enhanced = seen.get("code"), seen.get("enhanced")
+    return _first(finding.stage, code, enhanced, _words(seen), _provider(finding, target))
+
+
+@lru_cache(maxsize=64)  # each cause of a stage asks about the same words
+def _first(stage: Stage, code: Scalar, enhanced: Scalar, words: str, provider: str) -> Row | None:
+    for row in rows():
+        if row.stage is not stage or code not in row.codes:
+            continue
+        if (row.enhanced and enhanced not in row.enhanced) or row.provider not in ("", provider):
+            continue
+        if re.search(row.text, words):
+            return row
+    return None
 
 
 def _words(seen: Mapping[str, Scalar]) -> str:
