@@ -142,3 +142,31 @@ async def test_only_target_asks_neither_clock_nor_issuer() -> None:
         assert practice.issuer is not None
         assert practice.issuer.paths == []
         assert {c.who for c in target_only.contacts} == {"target", "resolver"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("auth-unknown-535", "words-unknown-policy"),
+        ("auth-unknown-454", "words-unknown-policy"),
+        ("mail-unknown-550", "words-unknown-policy"),
+        ("rcpt-unknown-550", "words-unknown-other"),
+        ("rcpt-unknown-450", "words-unknown-system"),
+        ("data-unknown-554", "words-unknown-content"),
+        ("data-unknown-451", "words-unknown-other"),
+    ],
+)
+async def test_words_that_no_table_holds_are_shown_and_said_to_be_unknown(fault: str, says: str) -> None:
+    report = await check_fault(fault)
+
+    assert report.diagnosis is not None
+    said, told = report.diagnosis.evidence
+    assert said.raw.endswith(b"The moon is in the wrong house")
+    assert (told.who, told.text) == ("smtpcheck", says)
+
+
+async def test_what_is_known_is_not_said_to_be_unknown() -> None:
+    for fault in ("user-unknown", "qq-service-not-open"):
+        report = await check_fault(fault)
+        assert report.diagnosis is not None
+        assert not [e for e in report.diagnosis.evidence if e.text.startswith("words-unknown")]

@@ -33,7 +33,8 @@ class Case:
 Holds = Callable[[Case], bool | None]
 
 
-def _nothing(case: Case) -> Mapping[str, Scalar]:
+def nothing(case: Case) -> Mapping[str, Scalar]:
+    """No value besides the finding's."""
     return {}
 
 
@@ -49,7 +50,7 @@ class Cause:
     code: str
     holds: Holds
     stage: Stage | None = None
-    seen: Callable[[Case], Mapping[str, Scalar]] = field(default=_nothing)
+    seen: Callable[[Case], Mapping[str, Scalar]] = field(default=nothing)
     likely: Holds = field(default=never)
     """Offline evidence for it among others that can't be told apart."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from smtpcheck.core import Stage
+from collections.abc import Mapping
+
+from smtpcheck.core import Scalar, Stage
 from smtpcheck.diagnosis import between, login, replies
-from smtpcheck.diagnosis.case import Case, Cause, Holds, never
+from smtpcheck.diagnosis.case import Case, Cause, Holds, never, nothing
 
 MANY = 1000
 """More than any row of the table names."""
@@ -24,8 +26,18 @@ def replied(cause: str) -> Holds:
 
 def by_words(stage: Stage, *others: Cause) -> tuple[Cause, ...]:
     """The causes that replies at that stage may have; `others` where no row knows the words."""
-    known = [Cause(code, replied(code), likely=login.LIKELY.get(code, never)) for code in replies.causes(stage)]
+    known = [
+        Cause(code, replied(code), likely=login.LIKELY.get(code, never), seen=_BROUGHT.get(code, nothing))
+        for code in replies.causes(stage)
+    ]
     return (*known, *(Cause(other.code, unspoken(other.holds), likely=other.likely) for other in others))
+
+
+def _recipients_domain(case: Case) -> Mapping[str, Scalar]:
+    return {"name": str(case.finding.seen.get("address", "")).rpartition("@")[2]}
+
+
+_BROUGHT = {"mx-domain-nxdomain": _recipients_domain}
 
 
 def unspoken(holds: Holds) -> Holds:
