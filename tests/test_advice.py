@@ -144,7 +144,12 @@ def offered_by_findings() -> dict[str, set[str]]:
 
 OFFERED = offered_by_findings()
 # by the name of `Cause.seen`
-BROUGHT = {"nothing": set[str](), "measured": OFFERED["clock-ahead"], "_suggestion": {"suggestion"}, "_recipients_domain": {"name"}}
+BROUGHT = {
+    "nothing": set[str](),
+    "measured": OFFERED["clock-ahead"],
+    "_suggestion": {"suggestion"},
+    "_recipients_domain": {"name"},
+}
 
 
 def offered_to(code: str) -> set[str]:

@@ -178,14 +178,52 @@ def test_the_same_words_with_a_code_of_the_other_class_do_not_name_it(row: Writt
 
 
 STOP = frozenset(
-    "the and for was are has have had that this with from you your not its per does did isn doesn its into via "
-    "mail message messages server your may can please must been".split()
+    [
+        "the",
+        "and",
+        "for",
+        "was",
+        "are",
+        "has",
+        "have",
+        "had",
+        "that",
+        "this",
+        "with",
+        "from",
+        "you",
+        "your",
+        "not",
+        "its",
+        "per",
+        "does",
+        "did",
+        "isn",
+        "doesn",
+        "its",
+        "into",
+        "via",
+        "mail",
+        "message",
+        "messages",
+        "server",
+        "your",
+        "may",
+        "can",
+        "please",
+        "must",
+        "been",
+    ]
 )
 
 
 def content(span: str) -> list[str]:
-    """The words that carry the meaning of a span."""
-    return [word for word in re.findall(r"\w+", span) if len(word) > 2 and word.lower() not in STOP]
+    """The words that carry the meaning of a span, which an address does not."""
+    return [
+        word
+        for word in re.findall(r"\w+", re.sub(r"[\w.]+@[\w.]+", "", span))
+        if len(word) > 2 and word.lower() not in STOP
+    ]
 
 
 def paraphrases(line: str, pattern: str) -> Iterator[str]:
@@ -196,7 +234,8 @@ def paraphrases(line: str, pattern: str) -> Iterator[str]:
     span = match[0]
     words = list(dict.fromkeys(content(span)))
     for kept in words if len(words) > 1 else [""]:
-        changed = re.sub(r"\w+", lambda m: "quux" if m[0] in words and m[0] != kept else m[0], span)
+        others = "|".join(re.escape(word) for word in words if word != kept)
+        changed = re.sub(rf"\b(?:{others})\b", "quux", span)
         yield line[:4] + text[: match.start()] + changed + text[match.end() :]
 
 
