@@ -37,7 +37,7 @@ def _recipients_domain(case: Case) -> Mapping[str, Scalar]:
     return {"name": str(case.finding.seen.get("address", "")).rpartition("@")[2]}
 
 
-_BROUGHT = {"mx-domain-nxdomain": _recipients_domain}
+_BROUGHT = dict.fromkeys(("mx-domain-nxdomain", "mx-none-no-a"), _recipients_domain)
 
 
 def unspoken(holds: Holds) -> Holds:
