@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -295,3 +296,25 @@ def test_words_that_no_row_knows_are_told_by_stage_and_class_and_shown(line: str
     guessed = {"auth-credentials-refused"} if (stage, line[0]) == (Stage.AUTH, "5") else set()
     assert {other.code for other in found.alternatives} == guessed
     assert found.evidence[0].raw == said(line).raw
+
+
+HOSTILE = [
+    "user " + "@" * 4090,
+    "user @" * 680,
+    "a " * 2048,
+    "spf [" + "x" * 4090,
+    "helo " * 800,
+    "authentication failure " * 178,
+    "sender is unauthenticated " + "spf [" * 800,
+    "([" * 2048,
+    "请" * 4096,
+]
+
+
+def test_no_pattern_is_kept_busy_by_a_hostile_text() -> None:
+    for row in replies.rows():
+        pattern = re.compile(row.text)
+        for text in HOSTILE:
+            began = time.process_time()
+            pattern.search(text)
+            assert time.process_time() - began < 0.5, (row.text[:80], text[:20])
