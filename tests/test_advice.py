@@ -144,12 +144,8 @@ def offered_by_findings() -> dict[str, set[str]]:
 
 OFFERED = offered_by_findings()
 # by the name of `Cause.seen`
-BROUGHT = {
-    "nothing": set[str](),
-    "measured": OFFERED["clock-ahead"],
-    "_suggestion": {"suggestion"},
-    "_recipients_domain": {"name"},
-}
+BROUGHT = {"_nothing": set[str](), "measured": OFFERED["clock-ahead"], "_suggestion": {"suggestion"}}
+BROUGHT["_recipients_domain"] = {"name"}
 
 
 def offered_to(code: str) -> set[str]:

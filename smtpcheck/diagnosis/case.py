@@ -33,8 +33,7 @@ class Case:
 Holds = Callable[[Case], bool | None]
 
 
-def nothing(case: Case) -> Mapping[str, Scalar]:
-    """No value besides the finding's."""
+def _nothing(case: Case) -> Mapping[str, Scalar]:
     return {}
 
 
@@ -50,7 +49,7 @@ class Cause:
     code: str
     holds: Holds
     stage: Stage | None = None
-    seen: Callable[[Case], Mapping[str, Scalar]] = field(default=nothing)
+    seen: Callable[[Case], Mapping[str, Scalar]] = field(default=_nothing)
     likely: Holds = field(default=never)
     """Offline evidence for it among others that can't be told apart."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from smtpcheck.core import Scalar, Stage
 from smtpcheck.diagnosis import between, login, replies
-from smtpcheck.diagnosis.case import Case, Cause, Holds, never, nothing
+from smtpcheck.diagnosis.case import Case, Cause, Holds, never
 
 MANY = 1000
 """More than any row of the table names."""
@@ -26,11 +27,13 @@ def replied(cause: str) -> Holds:
 
 def by_words(stage: Stage, *others: Cause) -> tuple[Cause, ...]:
     """The causes that replies at that stage may have; `others` where no row knows the words."""
-    known = [
-        Cause(code, replied(code), likely=login.LIKELY.get(code, never), seen=_BROUGHT.get(code, nothing))
-        for code in replies.causes(stage)
-    ]
+    known = [_known(code) for code in replies.causes(stage)]
     return (*known, *(Cause(other.code, unspoken(other.holds), likely=other.likely) for other in others))
+
+
+def _known(code: str) -> Cause:
+    cause = Cause(code, replied(code), likely=login.LIKELY.get(code, never))
+    return replace(cause, seen=_BROUGHT[code]) if code in _BROUGHT else cause
 
 
 def _recipients_domain(case: Case) -> Mapping[str, Scalar]:
