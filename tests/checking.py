@@ -16,17 +16,17 @@ from smtpcheck.run import assemble, run
 from smtpcheck.settings import parse_target
 
 # what a peer has in the tests: every fault still shows, only sooner
-SHORT = Limits(dns=0.4, connect=1.0, quiet=0.5, greeting=2.5, reply=1.0, tls=1.0, auth=1.5)
+SHORT = Limits(dns=0.4, connect=1.0, quiet=0.5, greeting=2.5, reply=1.0, tls=1.0, auth=1.5, data=2.0)
 
 # for what a short limit would end before it is known
-PATIENT = Limits(dns=1.0, connect=1.0, quiet=0.5, greeting=2.5, reply=1.0, tls=1.0, auth=1.5)
+PATIENT = Limits(dns=1.0, connect=1.0, quiet=0.5, greeting=2.5, reply=1.0, tls=1.0, auth=1.5, data=2.0)
 
 
 def aim(practice: Practice, **options: Any) -> Target:
     """The target that a user of this practice account would name."""
     mail = {"wait": 2.0} if practice.mailbox else {}
     login = {} if practice.target.startswith("mx:") else {"secret": "env:SMTPCHECK_PASSWORD"}
-    return parse_target(practice.target, **(practice.options | login | mail | options))
+    return parse_target(practice.target, **(login | practice.options | mail | options))
 
 
 async def checked(practice: Practice, *, limits: Limits = SHORT, **options: Any) -> Report:
