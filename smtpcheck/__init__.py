@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from smtpcheck.api import acheck, aprobe, check, dump, load, probe, render
+    from smtpcheck.api import acheck, aprobe, check, dump, load, loads, probe, render
     from smtpcheck.core import Probe, Report, Result, Target
     from smtpcheck.credentials import Secret
+    from smtpcheck.frames import frame
     from smtpcheck.settings import UsageError, parse_target
 
 _HOME = {
@@ -18,7 +19,9 @@ _HOME = {
     "aprobe": "api",
     "check": "api",
     "dump": "api",
+    "frame": "frames",
     "load": "api",
+    "loads": "api",
     "probe": "api",
     "render": "api",
     "Probe": "core",
@@ -42,7 +45,9 @@ __all__ = [
     "aprobe",
     "check",
     "dump",
+    "frame",
     "load",
+    "loads",
     "parse_target",
     "probe",
     "render",

@@ -89,8 +89,13 @@ def dump(report: Report, path: str | Path, *, lang: str = "") -> Path:
 
 def load(path: str | Path) -> Report:
     """Read a JSON report again; equal to the one written. Raises wire.ProtocolError and OSError."""
+    return loads(Path(path).read_bytes())
+
+
+def loads(text: str | bytes) -> Report:
+    """The report of a JSON text. Raises wire.ProtocolError."""
     _shown_in_notebooks()
-    return json.decode(Path(path).read_bytes(), json.catalog(classes()))
+    return json.decode(text.encode("utf-8") if isinstance(text, str) else text, json.catalog(classes()))
 
 
 def _kept(password: str | Secret | None) -> Secret | None:

@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from smtpcheck.context import Context
 
 Scalar = str | int | float | bool | None
@@ -484,3 +486,11 @@ class Report:
     def findings(self) -> tuple[Finding, ...]:
         """All findings, in the order of their results."""
         return tuple(finding for result in self.results for finding in result.findings)
+
+    def frame(self, kind: str = "findings", *, lang: str = "") -> DataFrame:
+        """A tidy pandas table: verdicts, findings, stages, exchanges or certificates; frames.py names the columns."""
+        # The one step upwards in the house: people look for the table at the report, which knows no pandas. Taken when
+        # called and only handed on; a registration would leave the method dead until somebody had imported frames.
+        from smtpcheck.frames import frame
+
+        return frame(self, kind, lang=lang)

@@ -52,6 +52,10 @@ class Secret:
 class SecretError(Exception):
     """A reference leads to no secret; args: the reference and why, never the content."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        return [f"{type(self).__name__}: {' '.join(map(str, self.args))}"]
+
 
 def resolve(reference: str, environ: Mapping[str, str] | None = None) -> Secret:
     """The secret that `env:NAME` or `file:PATH` refers to. Raises SecretError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from smtpcheck import advice
 from smtpcheck.core import Report, Verdict
 from smtpcheck.credentials import Secret
 from smtpcheck.lab import Lab, Practice
+from smtpcheck.lab.faults import rows
 from smtpcheck.probes import classes
 from smtpcheck.report import html, json, terminal
 from smtpcheck.run import run
@@ -84,21 +86,31 @@ async def practise(faults: Sequence[str], say: Say) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     async with Lab() as lab:
-        say(f"practice servers on loopback; the password of every account is: {_PASSWORD}\n")
+        say(f"practice servers on loopback; the password of every account is {_PASSWORD} where no other is shown\n")
         for name in faults:
-            practice = await lab.start(name, password=_PASSWORD)
+            own = {} if rows()[name].get("password") else {"password": _PASSWORD}
+            practice = await lab.start(name, **own)
             say(f"# {name}: {Lab.faults[name]}")
-            say(f"SMTPCHECK_PASSWORD={_PASSWORD} smtpcheck check {practice.target} {_options(practice)}\n")
+            say(f"{_login(practice)}smtpcheck check {practice.target} {_options(practice)}\n")
         say("Ctrl-C stops them.")
         await stop.wait()
     say("stopped.")
 
 
+def _login(practice: Practice) -> str:
+    if practice.options.get("secret") == "":
+        return ""
+    return f"SMTPCHECK_PASSWORD={shlex.quote(practice.password)} "
+
+
+_WORDS = {"recipients": "to", "sender": "from"}
+
+
 def _options(practice: Practice) -> str:
     pairs = (
-        (name, one)
+        (f"--{_WORDS.get(name, name).replace('_', '-')}", one)
         for name, value in practice.options.items()
-        for one in (value if isinstance(value, tuple) else (value,))
+        for one in (value if isinstance(value, tuple | list) else (value,))
+        if one not in ("", False)
     )
-    words = ((f"--{name.replace('_', '-')}", one) for name, one in pairs if one is not False)
-    return " ".join(option if one is True else f"{option} {one}" for option, one in words)
+    return " ".join(option if one is True else f"{option} {shlex.quote(str(one))}" for option, one in pairs)

@@ -302,10 +302,10 @@ def same_house(one: str, other: str) -> bool:
         return rows[0].id == rows[1].id
     parents = [host.partition(".")[2] for host in (one, other)]
     beside = parents[0] == parents[1] and not (literal(one) or literal(other))
-    return one == other or (beside and _somebodys(parents[0]))
+    return one == other or (beside and somebodys(parents[0]))
 
 
-def _somebodys(domain: str) -> bool:
+def somebodys(domain: str) -> bool:
     """Registered by one party, as example.com or example.co.uk, and not a registry such as com or co.uk."""
     *labels, second, top = ["", *domain.split(".")]
     return bool(second) and (bool(any(labels)) or not (len(top) == 2 and second in _REGISTRY_LABELS))

@@ -38,6 +38,10 @@ class UsageError(Exception):
         super().__init__(said)
         self.code = code
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback: the way through our code says nothing about a slip in a cell."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 def parse_target(spec: str, **options: Any) -> Target:
     """The target that `spec` names, with `Target`'s own fields as options. Raises UsageError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -250,3 +251,27 @@ def test_a_terminal_of_another_encoding_gets_signs_that_it_has(lab: Background, 
     assert done.returncode == 1, done.stderr
     assert done.stdout.isascii()
     assert done.stdout.startswith("FAIL broken")
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        ("user-unknown", "no such mailbox"),
+        ("message-too-large", "552 5.3.4"),
+        ("auth-not-attempted", "there was none"),
+        ("qq-newest-535-blank", "with a blank or a line end"),
+    ],
+)
+def test_lab_prints_recipients_sending_and_passwords_as_they_are_typed(fault: str, named: str, shell: Shell) -> None:
+    command = [sys.executable, "-m", "smtpcheck", "lab", fault]
+    process = subprocess.Popen(command, cwd=shell.folder, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    line = next(text for text in process.stdout if "smtpcheck check" in text)
+    words = shlex.split(line)
+    settings = dict(word.split("=", 1) for word in words[: words.index("smtpcheck")])
+    done = shell(*words[words.index("smtpcheck") + 1 :], **settings)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+
+    assert done.returncode == 1
+    assert named in " ".join(done.stdout.split())

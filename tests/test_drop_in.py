@@ -1,4 +1,4 @@
-"""Does a probe file dropped into probes/ show up everywhere, with no other edit?"""
+"""Does a file dropped into probes/ or report/formats/ show up everywhere, with no other edit?"""
 
 from __future__ import annotations
 
@@ -101,3 +101,38 @@ def test_a_dropped_probe_shows_up_everywhere(tmp_path: Path) -> None:
     assert "lucky number" not in tuned
     assert "Keep it." in command("explain", "lucky-port", "--lang", "en")
     assert "lucky" in command("check", "--help")
+
+
+FORMAT = '''
+"""How is it shouted?"""
+
+SUFFIX = ".shout"
+
+
+def render(reports, *, lang):
+    return "".join(f"{report.verdict}!\\n".upper() for report in reports)
+'''
+
+
+def test_a_dropped_format_shows_up_everywhere(tmp_path: Path) -> None:
+    package = tmp_path / "smtpcheck"
+    shutil.copytree(Path(smtpcheck.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "report" / "formats" / "shout.py").write_text(FORMAT, encoding="utf-8")
+    example = Path(__file__).parent.parent / "reports" / "example.json"
+
+    def command(*arguments: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-m", "smtpcheck", *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        ).stdout
+
+    assert "shout (.shout)" in " ".join(command("report", "--help").split())
+    assert ".shout" in command("check", "--help")
+    assert command("report", str(example), str(example), "--format", "shout") == "BROKEN!\nBROKEN!\n"
+    command("report", str(example), "-o", "r.shout")
+    assert (tmp_path / "r.shout").read_text("utf-8") == "BROKEN!\n"

@@ -6,7 +6,7 @@ import pytest
 
 from smtpcheck.core import Confidence, Stage, Verdict
 from smtpcheck.lab import Lab
-from tests.checking import PATIENT, SHORT, assert_answered, assert_lossless, check_fault, checked
+from tests.checking import PATIENT, SHORT, assert_answered, assert_lossless, assert_redacted_alike, check_fault, checked
 from tests.expectations import EXPECTED, Expectation
 
 
@@ -24,6 +24,7 @@ async def test_a_fault_comes_out_as_expected(fault: str) -> None:
     assert report.complete
     assert_answered(report)
     assert_lossless(report)
+    assert_redacted_alike(report)
 
 
 async def test_a_hanging_issuer_is_not_waited_for_longer_than_its_limit_and_leaves_the_doubt() -> None:
@@ -143,3 +144,58 @@ async def test_only_target_asks_neither_clock_nor_issuer() -> None:
         assert practice.issuer is not None
         assert practice.issuer.paths == []
         assert {c.who for c in target_only.contacts} == {"target", "resolver"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("auth-unknown-535", "words-unknown-policy"),
+        ("auth-unknown-454", "words-unknown-policy"),
+        ("mail-unknown-550", "words-unknown-policy"),
+        ("rcpt-unknown-550", "words-unknown-other"),
+        ("rcpt-unknown-450", "words-unknown-system"),
+        ("data-unknown-554", "words-unknown-content"),
+        ("data-unknown-451", "words-unknown-other"),
+    ],
+)
+async def test_words_that_no_table_holds_are_shown_and_said_to_be_unknown(fault: str, says: str) -> None:
+    report = await check_fault(fault)
+
+    assert report.diagnosis is not None
+    said, told = report.diagnosis.evidence
+    assert said.raw.endswith(b"The moon is in the wrong house")
+    assert (told.who, told.text) == ("smtpcheck", says)
+
+
+async def test_what_is_known_is_not_said_to_be_unknown() -> None:
+    for fault in ("user-unknown", "qq-service-not-open"):
+        report = await check_fault(fault)
+        assert report.diagnosis is not None
+        assert not [e for e in report.diagnosis.evidence if e.text.startswith("words-unknown")]
+
+
+async def test_one_refused_recipient_of_several_is_remarked_and_its_own_reason_named() -> None:
+    said = {"gone@example.com": "550 5.1.1 <gone@example.com>: User unknown\r\n"}
+    report = await check_fault("partial-refusal-unnoticed", script={"recipients": said})
+
+    assert report.diagnosis is not None
+    assert (report.diagnosis.code, report.diagnosis.seen["address"]) == ("user-unknown", "gone@example.com")
+    partly = next(finding for finding in report.findings if finding.code == "envelope-partly-refused")
+    assert (partly.severity, partly.seen) == ("warn", {"accepted": 1, "asked": 2})
+
+
+async def test_recipients_who_are_all_refused_are_not_said_to_be_some() -> None:
+    report = await check_fault("user-unknown")
+
+    assert "envelope-partly-refused" not in {finding.code for finding in report.findings}
+
+
+async def test_a_refusal_in_place_of_a_login_costs_no_second_attempt() -> None:
+    async with Lab() as lab:
+        practice = await lab.start("qq-535-masked-by-disconnect")
+        report = await checked(practice)
+
+        assert practice.smtp is not None
+        assert practice.smtp.ledger.auths == 1
+    assert report.diagnosis is not None
+    assert report.diagnosis.evidence[0].raw.startswith(b"535 Login Fail.")

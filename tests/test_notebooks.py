@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import concurrent.futures
 import html as stdlib
 import os
 import re
+import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +24,12 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+import smtpcheck
 from smtpcheck import notebook
-from smtpcheck.core import Report, Verdict
+from smtpcheck.core import Report, Stage, Verdict
+from smtpcheck.lab import Background, background
+from smtpcheck.probes import probes
+from tests.notebook_outputs import SHOWN
 from tests.report import samples
 from tests.report.samples import ALL, HERE
 from tests.report.test_cells import chain_facts
@@ -41,9 +48,10 @@ _escapes = _guard.__enter__()
 """
 # Its last cell; the only one whose output may hold the passwords, for the search in all others.
 AFTER = """
+import gc
 import threading
 from smtpcheck.lab import Practice
-_accounts = [(each.target, each.password) for each in list(globals().values()) if isinstance(each, Practice)]
+_accounts = [(each.target, each.password) for each in gc.get_objects() if isinstance(each, Practice)]
 {"escapes": _escapes, "accounts": _accounts, "threads": [thread.name for thread in threading.enumerate()]}
 """
 
@@ -61,32 +69,29 @@ class Ran:
     """What is in the kernel's temporary and working folders after its end."""
     alive: bool
 
-    def said(self, cell: str, mime: str = "text/html") -> str:
-        """What a cell shows in one format, as a reader sees it."""
-        found = [output.data[mime] for output in self.cells[cell].outputs if mime in output.get("data", {})]
-        text = "\n".join(found)
-        return stdlib.unescape(re.sub(r"<[^>]*>", "", text)) if mime == "text/html" else text
+    def said(self, cell: str) -> str:
+        """What a cell shows, as a reader sees it: its HTML where there is any, else its text."""
+        found = []
+        for output in self.cells[cell].outputs:
+            page = output.get("data", {}).get("text/html")
+            text = stdlib.unescape(re.sub(r"<[^>]*>", "", page)) if page else output.get("data", {}).get("text/plain")
+            found.append(text or output.get("text", ""))
+        return "\n".join(found)
 
 
-async def execute(path: Path, home: Path) -> Ran:
-    """Run a copy in a kernel whose files, temporary ones too, are all in `home`, and whose sockets are files there.
-
-    Then, as people do, the first cell and all cells once more, so that its servers start beside those that still run.
-    """
+async def execute(path: Path, home: Path, **environ: str) -> Ran:
+    """Run a copy in a kernel whose files, temporary ones too, are all in `home`, and whose sockets are files there."""
     book = nbformat.read(path, as_version=4)
-    code = [cell for cell in book.cells if cell.cell_type == "code"]
-    again = [nbformat.v4.new_code_cell(cell.source, id=f"again-{n}") for n, cell in enumerate([code[0], *code])]
     book.cells.insert(0, nbformat.v4.new_code_cell(GUARD, id="guard"))
-    book.cells += again
     book.cells.append(nbformat.v4.new_code_cell(AFTER, id="after"))
     folders = {name: home / name.lower() for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "HOME", "TMPDIR", "CWD")}
     for folder in folders.values():
         folder.mkdir()
     env = os.environ | {name: str(folder) for name, folder in folders.items()} | {"PYTHONPATH": str(ROOT), "LANG": "C"}
-    env = {name: value for name, value in env.items() if not name.startswith(("SMTPCHECK_", "LC_"))}
+    env = {name: value for name, value in env.items() if not name.startswith(("SMTPCHECK_", "LC_"))} | environ
     manager = AsyncKernelManager(transport="ipc", ip=str(home / "k"), connection_file=str(home / "kernel.json"))
     resources = {"metadata": {"path": str(folders["CWD"])}}
-    client = NotebookClient(book, km=manager, timeout=20, startup_timeout=20, resources=resources)
+    client = NotebookClient(book, km=manager, timeout=20, startup_timeout=40, resources=resources)
     began = time.monotonic()
     async with asyncio.timeout(SECONDS):
         await client.async_execute(env=env, cleanup_kc=True)
@@ -96,18 +101,40 @@ async def execute(path: Path, home: Path) -> Ran:
     return Ran(path.name, cells, after, time.monotonic() - began, left, await manager.is_alive())
 
 
+async def in_turn(path: Path, turns: asyncio.Semaphore) -> Ran:
+    async with turns:
+        with tempfile.TemporaryDirectory(prefix="nb-") as home:  # short: a socket's name has 107 characters at most
+            return await execute(path, Path(home))
+
+
+@pytest.fixture(scope="module")
+def runs(request: pytest.FixtureRequest) -> Iterator[dict[Path, concurrent.futures.Future[Ran]]]:
+    """Every notebook that a test of this session asks for, run once, two kernels at a time beside the tests."""
+    items = [item for item in request.session.items if isinstance(item, pytest.Function) and hasattr(item, "callspec")]
+    wanted = dict.fromkeys(item.callspec.params["ran"] for item in items if "ran" in item.callspec.params)
+    loop, turns = asyncio.new_event_loop(), asyncio.Semaphore(2)
+    thread = threading.Thread(target=loop.run_forever, name="kernels", daemon=True)
+    thread.start()
+    coming = {path: asyncio.run_coroutine_threadsafe(in_turn(path, turns), loop) for path in wanted}
+    yield coming
+    for each in coming.values():
+        each.cancel()
+    asyncio.run_coroutine_threadsafe(ended(), loop).result(20)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(20)
+    loop.close()
+
+
+async def ended() -> None:
+    """Wait for what was cancelled: it still stops its kernels."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*others, return_exceptions=True)
+
+
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.name)
-def ran(request: pytest.FixtureRequest) -> Iterator[Ran]:
-    """Every notebook, run once."""
-    with tempfile.TemporaryDirectory(prefix="nb-") as home:  # short: a socket's name has 107 characters at most
-        yield asyncio.run(execute(request.param, Path(home)))
-
-
-@pytest.fixture
-def tour(ran: Ran) -> Ran:
-    """The tour; the other notebooks have tests of their own."""
-    assert ran.name == "tour.ipynb"
-    return ran
+def ran(request: pytest.FixtureRequest, runs: dict[Path, concurrent.futures.Future[Ran]]) -> Ran:
+    """A notebook after its run."""
+    return runs[request.param].result(SECONDS)
 
 
 # As stored
@@ -130,8 +157,25 @@ def test_a_notebook_is_stored_without_outputs_and_with_names_for_its_cells(path:
     assert book.metadata.kernelspec.name == "python3"
 
 
-def test_there_is_a_tour() -> None:
-    assert "tour.ipynb" in [path.name for path in NOTEBOOKS]
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_begins_with_its_question_and_ends_with_the_servers(path: Path) -> None:
+    book = nbformat.read(path, as_version=4)
+    first, last = book.cells[0], book.cells[-1]
+    assert first.cell_type == "markdown"
+    assert re.match(r"# .*[?？]" if path.name != "tour.ipynb" else "# A tour of smtpcheck", first.source)
+    assert last.source == "lab.stop()"
+    assert len(book.cells) <= (60 if path.name == "tour.ipynb" else 28)
+
+
+def test_every_notebook_is_in_the_list_and_every_probe_in_a_notebook() -> None:
+    listed = re.findall(r"\]\((\S+\.ipynb)\)", (ROOT / "notebooks" / "README.md").read_text("utf-8"))
+    assert sorted(set(listed)) == [path.name for path in NOTEBOOKS]
+    asked = {
+        name for path in NOTEBOOKS for name in re.findall(r'probe(?: == |\()\\?"(\w+)\\?"', path.read_text("utf-8"))
+    }
+    assert asked <= {probe.name for probe in probes()}
+    assert {"mx", "address", "submission", "port", "greeting", "tls", "chain", "issuer", "mode", "auth"} <= asked
+    assert {"clock", "envelope", "delivery"} <= asked
 
 
 # As run
@@ -175,46 +219,156 @@ def test_the_search_would_find_a_password() -> None:
     assert leaks(said, [account]) == {"plain", "html", "base64"}
 
 
-# What a cell of the tour has to show
-SHOWN = {
-    "check-healthy": ("✓ healthy up to login", "login ✓", "Transcript"),
-    "check-broken": ("✗ broken", "login ✗", "Cause (certain): ", "535 5.7.8 Error", "What to do"),
-    "chinese": ("✗ 有故障", "登录 ✗", "原因（确定）", "535 5.7.8 Error", "怎么办"),
-    "submission": ("✓ submission", "source", "srv"),
-    "mx": ("✓ mx", "exchange smtp.mx-healthy.lab.test"),
-    "address": ("✓ address", "addresses 127.0.0.1", "nodata"),
-    "port": ("✗ port", "port-refused"),
-    "greeting": ("✓ greeting", "220 smtp.healthy.lab.test", "STARTTLS", "AUTH LOGIN PLAIN"),
-    "tls": ("✓ tls", "TLSv1.3"),
-    "mode": ("✗ mode", "mode-mismatch", "found", "starttls"),
-    "chain": ("✗ chain", "chain-expired", "notBefore / notAfter", "subjectAltName"),
-    "chain-facts": ("roots_source", "CN=smtp.healthy.lab.test"),
-    "issuer": ("✓ issuer", "issuer-completes"),
-    "auth": ("✗ auth", "auth-refused", "mechanism", "PLAIN"),
-    "envelope": ("✓ envelope", "you@lab.test", "250 OK"),
-    "clock": ("✗ clock", "clock-behind", "offset"),
-    "transcript": ("== connected to", "-> EHLO", "<- 250", "-> AUTH PLAIN <secret>", "<- 535 5.7.8", "✗ login"),
-    "findings": ("✗ broken", "certificate", "chain-wrong-host"),
-    "results": ("✗ broken", "chain", "· not reached", "auth"),
-    "knob": ("✓ note", "clock-inexact"),
-}
+def table(name: str, cells: dict[str, tuple[str, ...]]) -> list[Any]:
+    return [pytest.param(ROOT / "notebooks" / f"{name}.ipynb", cell, parts) for cell, parts in cells.items()]
 
 
-@pytest.mark.parametrize("cell", SHOWN)
-def test_a_cell_of_the_tour_shows_what_it_says(tour: Ran, cell: str) -> None:
-    said = tour.said(cell)
-    missing = [part for part in SHOWN[cell] if part not in said]
-    assert not missing, said
+@pytest.mark.parametrize(
+    ("ran", "cell", "parts"),
+    [row for name, cells in SHOWN.items() for row in table(name, cells)],
+    indirect=["ran"],
+    ids=lambda one: one.stem if isinstance(one, Path) else one if isinstance(one, str) else "",
+)
+def test_a_cell_shows_what_its_text_promises(ran: Ran, cell: str, parts: tuple[str, ...]) -> None:
+    said = ran.said(cell)
+    assert not [part for part in parts if part not in said], said
 
 
-def test_the_tours_values(tour: Ran) -> None:
-    assert tour.said("verdict-values", "text/plain") == "('broken', 'auth-credentials-refused', 'auth', 'certain')"
-    assert tour.said("offline", "text/plain") == "(True, True)"
+def test_what_every_cell_shows_is_known(ran: Ran) -> None:
+    loud = {name for name, cell in ran.cells.items() if cell.outputs and name != "guard"}
+    assert loud == set(SHOWN[Path(ran.name).stem])
 
 
-def test_every_other_output_of_the_tour_is_known(tour: Ran) -> None:
-    others = {name for name in tour.cells if name not in SHOWN and not name.startswith("again-")}
-    assert others == {"guard", "lab-start", "lab-stop", "verdict-values", "offline"}
+# A notebook about one diagnosis
+
+
+@pytest.fixture(scope="module")
+def practice() -> Iterator[Background]:
+    with background() as running:
+        yield running
+
+
+def generated(reports: list[Report], *, lang: str = "en", **environ: str) -> Ran:
+    """The notebook of these reports after its run, with a lab that still runs."""
+    with tempfile.TemporaryDirectory(prefix="nb-") as home:
+        path = Path(home, "why.ipynb")
+        path.write_text(smtpcheck.render(reports, "ipynb", lang=lang), encoding="utf-8")
+        return asyncio.run(execute(path, Path(home), **environ))
+
+
+def test_a_generated_notebook_explains_and_asks_again(practice: Background) -> None:
+    account = practice.start("auth-refused", password='canary/+="pässword')
+    report = smtpcheck.check(**account.arguments)
+    attempts = account.smtp.ledger.auths
+
+    ran = generated([report], lang="zh-CN", SMTPCHECK_PASSWORD=account.password)
+
+    assert ran.after["escapes"] == []
+    for cell in ("report", "again"):
+        assert "✗ 有故障" in ran.said(cell)
+        assert "535 5.7.8" in ran.said(cell)
+    assert "-> AUTH PLAIN <secret>" in ran.said("transcript")
+    assert ran.said("compare").count("('broken', 'auth-credentials-refused')") == 2
+    assert "✓ chain" in ran.said("probe-chain")
+    assert "✗ auth" in ran.said("probe-auth")
+    assert account.smtp.ledger.auths == attempts + 1, "one attempt in the whole notebook"
+    said = {name: cell.source + "".join(map(str, cell.outputs)) for name, cell in ran.cells.items()}
+    assert leaks(said, [(account.target, account.password)]) == set()
+
+
+def test_without_a_password_and_anybody_to_ask_nothing_logs_in_and_nothing_is_sent(practice: Background) -> None:
+    account = practice.start("delivered")
+    report = smtpcheck.check(**account.arguments)
+    attempts, sent = account.smtp.ledger.auths, len(account.smtp.ledger.messages)
+    assert (attempts, sent) == (1, 1)
+
+    ran = generated([report])
+
+    assert "✓ healthy up to delivery" in ran.said("report")
+    assert "✓ healthy up to certificate; login, delivery not tested" in ran.said("again")
+    assert (account.smtp.ledger.auths, len(account.smtp.ledger.messages)) == (1, 1)
+
+
+def test_a_strangers_report_can_not_name_what_is_read_or_allowed_here(
+    practice: Background, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("not a password for them")
+    (tmp_path / "key").chmod(0o600)
+    monkeypatch.delenv("SMTPCHECK_PASSWORD", raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "")
+    account = practice.start("healthy")
+    report = smtpcheck.check(account.target, **account.options)
+    theirs = {
+        "secret": f"file:{tmp_path / 'key'}",
+        "allow": ("unverified-auth",),
+        "send": True,
+        "message": "/etc/passwd",
+    }
+    stranger = replace(report, target=replace(report.target, **theirs, until=Stage.DELIVERY))
+
+    target, password = notebook.aim(stranger)
+
+    assert password is None
+    assert (target.secret, target.allow, target.send, target.message, target.until) == ("", (), False, "", None)
+    assert (target.dns, target.ca_file) == (report.target.dns, report.target.ca_file)
+    assert notebook.aim(stranger, allow=("unverified-auth",))[0].allow == ("unverified-auth",)
+    with pytest.raises(smtpcheck.UsageError):
+        notebook.aim(replace(report, target=replace(report.target, ehlo="x\r\nMAIL FROM:<>")))
+
+
+def test_the_password_is_the_environments_or_typed_and_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts: list[str] = []
+    monkeypatch.setattr("getpass.getpass", lambda prompt: prompts.append(prompt) or "typed")
+    monkeypatch.setenv("SMTPCHECK_PASSWORD", "known")
+    target, password = notebook.aim(samples.refused())
+    assert (target.secret, password is not None, prompts) == ("env:SMTPCHECK_PASSWORD", True, [])
+    monkeypatch.delenv("SMTPCHECK_PASSWORD")
+    target, password = notebook.aim(samples.refused())
+    assert (target.secret, password is not None) == ("env:SMTPCHECK_PASSWORD", True)
+    assert "me@example.test" in prompts[0]
+    assert notebook.aim(samples.healthy(password=False))[1] is None
+    assert len(prompts) == 1
+
+
+# Practice servers
+
+
+def test_the_lab_of_the_first_cell_ends_the_one_before() -> None:
+    before = set(threading.enumerate())
+    first = notebook.lab()
+    account = first.start("healthy")
+    second = notebook.lab()
+    try:
+        assert "stopped" in repr(first)
+        assert "running" in repr(second)
+        with pytest.raises(RuntimeError, match="the lab is stopped"):
+            first.start("healthy")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", account.port), timeout=5)
+        again = second.start("healthy")
+        assert smtpcheck.check(**again.arguments).verdict is Verdict.HEALTHY
+    finally:
+        second.stop()
+        second.stop()
+    assert not {thread for thread in threading.enumerate() if thread.name == "smtpcheck-lab"} - before
+
+
+# pytest in a cell
+
+
+def test_pytest_runs_a_folder_and_shows_what_it_said(tmp_path: Path, display: DisplayFormatter) -> None:
+    text = "def test_good(): pass\ndef test_bad():\n    said = '<b>\x1b[31m'\n    assert said == 1\n"
+    (tmp_path / "test_it.py").write_text(text, encoding="utf-8")
+    bad = notebook.pytest(tmp_path, "-q", "-p", "no:cacheprovider")
+    assert (bad.status, bad.passed) == (1, False)
+    assert "1 failed, 1 passed" in repr(bad)
+    page = shown(display, bad) or ""
+    assert "1 failed, 1 passed" in page
+    assert "<b>" not in page
+    assert "\x1b" not in page
+    wrong = notebook.pytest(tmp_path, "--no-such-option")
+    assert wrong.status > 1
+    assert "--no-such-option" in wrong.output
 
 
 # Wherever IPython runs
@@ -251,8 +405,8 @@ def test_objects_show_themselves(display: DisplayFormatter) -> None:
 
 def test_few_results_are_shown_in_full_and_many_as_a_table(display: DisplayFormatter) -> None:
     results = samples.healthy().results
-    assert (shown(display, results[:2]) or "").count('class="smtpcheck"') == 2
-    assert (shown(display, results) or "").count('class="smtpcheck"') == 1
+    assert (shown(display, results[:2]) or "").count('class="smtpcheck ') == 2
+    assert (shown(display, results) or "").count('class="smtpcheck ') == 1
 
 
 @pytest.mark.parametrize("one", [(), (1, 2), ("a",), (HERE,), (samples.healthy(), HERE), 1, None, [HERE]])
@@ -302,6 +456,18 @@ def test_the_language_is_the_one_named_last(display: DisplayFormatter) -> None:
 def test_nothing_happens_where_no_shell_runs() -> None:
     notebook.show()
     notebook.show(lang="zh-CN")
+
+
+def test_several_reports_are_a_table_of_verdicts(display: DisplayFormatter) -> None:
+    reports = [samples.healthy(), samples.refused(), samples.hostile()]
+    page = shown(display, notebook.table(reports)) or ""
+    assert page == shown(display, tuple(reports))
+    assert page.count("<tr") == 3
+    assert "healthy up to login" in page
+    assert "auth-credentials-refused</code>" in page
+    assert "<script" not in page
+    assert "me@example.test" in repr(notebook.table(reports))
+    assert "\x1b" not in repr(notebook.table(reports))
 
 
 def test_a_table_has_a_line_for_each_row() -> None:

@@ -14,7 +14,7 @@ import sys
 import click
 
 from smtpcheck import __version__
-from smtpcheck.cli.console import BUG, INTERRUPTED, USAGE, stop
+from smtpcheck.cli.console import INTERRUPTED, USAGE, stop
 from smtpcheck.cli.layout import Commands
 
 COMPLETE = "_SMTPCHECK_COMPLETE"
@@ -35,6 +35,7 @@ def cli() -> None:
     smtpcheck check me@qq.com                 from the name to the login
     smtpcheck check smtp.example.com:587      a server, up to its certificate
     smtpcheck check mx:example.com            the exchangers of a domain
+    smtpcheck report r.json --redact          a saved report for an issue, without the names
     smtpcheck demo                            see it name six faults on this machine
     smtpcheck explain "535 5.7.8 Error"       what a reply, a traceback or a bounce may mean
     """
@@ -68,7 +69,7 @@ def main() -> None:
         if isinstance(error, UsageError):
             stop(": ".join(map(str, error.args)))
         click.echo(f"smtpcheck: a bug of smtpcheck, not of your mail: {where(error)}", err=True)
-        sys.exit(BUG)
+        sys.exit(cli.bug)
 
 
 def _in_a_line(error: click.ClickException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -51,42 +52,52 @@ MAIL = options(
 def checked(spec: str, given: dict[str, Any]) -> NoReturn:
     """Check as the options of `check` say, write and say the report, and exit with its status."""
     from smtpcheck import advice
+    from smtpcheck.credentials import SecretError
+    from smtpcheck.settings import UsageError
 
     json_file = given.pop("json_file")
     wanted = outlets(json_file, given.pop("pages"))
     verbose, quiet = given.pop("verbose"), given.pop("quiet")
     lang = advice.language(given.pop("lang") or "")
-    chosen = {name: value for name, value in given.items() if not (value is None or value is False or value == ())}
-    aim, secret, mail_secret, typing = _aim(spec, chosen)
-    report, interrupted = _run(aim, secret, mail_secret, lang, quiet=quiet or json_file == "-", typing=typing)
+    try:
+        report, interrupted = asked(spec, given, lang, quiet=quiet or json_file == "-")
+    except (UsageError, SecretError) as error:
+        stop(": ".join(map(str, error.args)))
     write_all([report], wanted, lang)
     say(report, lang, verbose=verbose, quiet=quiet, err=json_file == "-")
     sys.exit(INTERRUPTED if interrupted else EXIT[report.verdict])
 
 
+def asked(spec: str, given: Mapping[str, Any], lang: str, *, quiet: bool = True) -> tuple[Report, bool]:
+    """The report about a target, by the options of AIM and MAIL, and whether it was cut short.
+
+    Unless `quiet`, a terminal shows how far it is. Raises UsageError and SecretError.
+    """
+    chosen = {name: value for name, value in given.items() if not (value is None or value is False or value == ())}
+    aim, secret, mail_secret, typing = _aim(spec, chosen)
+    return _run(aim, secret, mail_secret, lang, quiet=quiet, typing=typing)
+
+
 def _aim(spec: str, options: dict[str, Any]) -> tuple[Target, Secret | None, Secret | None, float]:
     """What to check, with which secrets, and the seconds that a person took to type one."""
     from smtpcheck.core import Mode
-    from smtpcheck.credentials import SecretError, dotenv, resolve
-    from smtpcheck.settings import UsageError, default_imap_secret, default_secret, parse_target
+    from smtpcheck.credentials import dotenv, resolve
+    from smtpcheck.settings import default_imap_secret, default_secret, parse_target
 
     environ = {**dotenv(Path(".env")), **os.environ}
-    try:
-        if "until" in options:
-            options["until"] = _stage(options["until"])
-        if "mode" in options:
-            options["mode"] = Mode(options["mode"])
-        aim = parse_target(spec, **options)
-        reference = default_secret(environ) if aim.user else ""
-        began = time.monotonic()
-        secret = resolve(reference, environ) if reference else _ask(aim)
-        typing = time.monotonic() - began
-        options["secret"] = "env:SMTPCHECK_PASSWORD" if secret else ""
-        options["imap_secret"] = default_imap_secret(environ) if "send" in options else ""
-        mail_secret = resolve(options["imap_secret"], environ) if options["imap_secret"] else None
-        return parse_target(spec, **options), secret, mail_secret, typing
-    except (UsageError, SecretError) as error:
-        stop(": ".join(map(str, error.args)))
+    if "until" in options:
+        options["until"] = _stage(options["until"])
+    if "mode" in options:
+        options["mode"] = Mode(options["mode"])
+    aim = parse_target(spec, **options)
+    reference = default_secret(environ) if aim.user else ""
+    began = time.monotonic()
+    secret = resolve(reference, environ) if reference else _ask(aim)
+    typing = time.monotonic() - began
+    options["secret"] = "env:SMTPCHECK_PASSWORD" if secret else ""
+    options["imap_secret"] = default_imap_secret(environ) if "send" in options else ""
+    mail_secret = resolve(options["imap_secret"], environ) if options["imap_secret"] else None
+    return parse_target(spec, **options), secret, mail_secret, typing
 
 
 def _stage(word: str) -> Any:

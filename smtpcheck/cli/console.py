@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
-from smtpcheck.cli.layout import under
+from smtpcheck.cli.layout import BUG, under
 from smtpcheck.cli.words import files
 
 if TYPE_CHECKING:
     from smtpcheck.core import Report
 
-USAGE, INCONCLUSIVE, BUG, INTERRUPTED = 2, 3, 4, 130
+USAGE, INCONCLUSIVE, INTERRUPTED = 2, 3, 130
 EXIT = {"healthy": 0, "broken": 1, "inconclusive": INCONCLUSIVE, "bug": BUG}
 # of several reports: broken before our bug before "could not tell"
 _WORST = (1, BUG, INCONCLUSIVE, 0)
@@ -36,10 +36,23 @@ def options(*several: Callable[[Command], Command]) -> Callable[[Command], Comma
     return decorate
 
 
+def known_formats() -> str:
+    """The formats with their ends of file names, from the files themselves; nothing of them is imported."""
+    from smtpcheck.report import formats
+
+    return ", ".join(f"{name} ({suffix})" for name, suffix in formats.suffixes().items())
+
+
+def _ends() -> str:
+    from smtpcheck.report import formats
+
+    return " ".join(sorted(formats.suffixes().values()))
+
+
 _LANG = "language of the words: en, zh-CN"
-_PAGES = "write it as .html, .md ...; several times"
 LANG = click.option("--lang", type=click.Choice(["en", "zh-CN"]), metavar="LANG", default=None, help=_LANG)
 _out = under("output")
+_PAGES = f"write it; its end says how: {_ends()}"
 OUTPUT = options(
     _out("--json", "json_file", metavar="FILE|-", shell_complete=files, help="write the report as JSON"),
     _out("--report", "pages", multiple=True, metavar="FILE", shell_complete=files, help=_PAGES),
@@ -116,7 +129,7 @@ def width() -> int:
 def put(text: str, where: str) -> None:
     """Write to a file, or to standard output where it is `-`."""
     if where == "-":
-        click.echo(text)
+        click.echo(text.removesuffix("\n"))
         return
     try:
         Path(where).write_text(text, encoding="utf-8")

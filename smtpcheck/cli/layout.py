@@ -14,6 +14,8 @@ import click
 SECTIONS = ("ask", "read", "practise", "for programs")
 """The headings of `smtpcheck --help` in their order; a command says its own as SECTION, others follow."""
 MORE = "more"
+BUG = 4
+"""The exit status of a bug of ours."""
 _NARROWEST = 20
 _NEAR = 0.5
 
@@ -49,6 +51,9 @@ class Command(click.Command):
 class Commands(click.Group):
     """The commands are the files of commands/: a command is `command` in a file of its name, hyphens as underscores."""
 
+    bug = BUG
+    """The status of a bug of ours; a command that has statuses of its own says which as its `bug`."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the files."""
         files = (Path(__file__).parent / "commands").glob("[a-z]*.py")
@@ -60,6 +65,7 @@ class Commands(click.Group):
             return None
         command: click.Command = _module(cmd_name).command
         command.name = cmd_name
+        self.bug = getattr(command, "bug", BUG)
         return command
 
     def resolve_command(

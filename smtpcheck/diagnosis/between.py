@@ -142,6 +142,7 @@ def _domain(address: str) -> str:
 
 _BETWEEN: Mapping[tuple[str, ...], Decides] = {
     ("auth-not-attempted",): _by_login(without="auth-not-attempted", after=""),
+    ("o365-not-authenticated",): _by_login(without="o365-not-authenticated", after=""),
     ("auth-not-attempted", "null-sender-on-submission", "from-ne-login-163"): _refused_sender,
     ("auth-not-attempted", "from-not-verified-esp"): _by_login(
         without="auth-not-attempted", after="from-not-verified-esp"

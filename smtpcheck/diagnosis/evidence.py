@@ -6,12 +6,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from smtpcheck.core import Evidence, Finding, Result, Stage, Who
+from smtpcheck.diagnosis import replies
+from smtpcheck.diagnosis.case import symptom
 from smtpcheck.wire.smtp import Reply
 
 if TYPE_CHECKING:
     from smtpcheck.diagnosis.case import Case, Cause
 
 _SAID = ("said", "text", "detail")
+# RFC 3463 section 3: what the second number of an enhanced code is about
+_SUBJECTS = ("other", "address", "mailbox", "system", "network", "protocol", "content", "policy")
+UNKNOWN_WORDS = tuple(f"words-unknown-{subject}" for subject in _SUBJECTS)
+"""The texts of evidence that say so."""
 
 
 def evidence(case: Case, cause: Cause) -> tuple[Evidence, ...]:
@@ -29,7 +35,20 @@ def evidence(case: Case, cause: Cause) -> tuple[Evidence, ...]:
         if (result.probe in deciding and result.subject == case.result.subject)
         or (cause.stage is Stage.CLOCK and result.probe == "clock")
     ]
-    return (own, *others)
+    return (own, *_unknown(case, cause), *others)
+
+
+def _unknown(case: Case, cause: Cause) -> tuple[Evidence, ...]:
+    """That no table holds the server's words, with what the code alone says."""
+    seen = case.finding.seen
+    if not {"code", "enhanced"} <= seen.keys() or cause.code != symptom(case.finding):
+        return ()
+    if replies.row_of(case.finding, case.target):
+        return ()
+    subject = str(seen["enhanced"]).split(".")[1:2]
+    about = int(subject[0]) if subject and int(subject[0]) < len(UNKNOWN_WORDS) else 0
+    at = case.result.started + timedelta(seconds=case.result.elapsed)
+    return (Evidence(Who.SMTPCHECK, at, case.finding.stage, b"", UNKNOWN_WORDS[about]),)
 
 
 def _of(result: Result[Any], finding: Finding) -> Evidence:

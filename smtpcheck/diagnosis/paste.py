@@ -190,9 +190,12 @@ def _by_reply(quote: quoted.Quote, mentioned: Sequence[str]) -> tuple[Candidate,
     for stage in stages:
         for provider in mentioned or ("", *_named_by_rows(quote)):
             row = replies.row_of(_finding(quote, stage, provider), _NOBODY)
-            for code in (row.cause, *row.among) if row else ():
-                if code:
-                    found.setdefault(code, Candidate(code, Confidence.AMBIGUOUS, stage, row.provider if row else ""))
+            for code in filter(None, (row.cause, *row.among) if row else ()):
+                before = found.get(code)
+                # words that mean the same at several stages tell none
+                at = stage if before is None or before.stage is stage else None
+                provider_of = before.provider if before else row.provider if row else ""
+                found[code] = Candidate(code, Confidence.AMBIGUOUS, at, provider_of)
     return _weighed(list(found.values()))
 
 
@@ -257,7 +260,10 @@ def _weighed(found: list[Candidate]) -> tuple[Candidate, ...]:
 def _with_errors(found: list[Named], excerpt: quoted.Excerpt, masked: Masked) -> list[Named]:
     """The replies, and the errors around them; how a conversation ended says nothing where a refusal is quoted."""
     refused = bool(found)
-    done = {one.said for one in found if one.candidates}
+    told = {(one.code, one.enhanced) for one in found if one.candidates}
+    # a bounce says the same twice, for people and for programs
+    done = {masked(each.line.strip()) for each in excerpt.quotes if (each.code, each.enhanced) in told}
+    done |= {one.said for one in found if one.candidates}
     seen: set[tuple[str, ...]] = set()
     for line in dict.fromkeys(excerpt.lines):
         if len(line) < _SHORTEST_ERROR or _CODE_LINE.match(line):

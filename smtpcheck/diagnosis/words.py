@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from smtpcheck.core import Stage
+from collections.abc import Mapping
+from dataclasses import replace
+
+from smtpcheck.core import Scalar, Stage
 from smtpcheck.diagnosis import between, login, replies
 from smtpcheck.diagnosis.case import Case, Cause, Holds, never
 
@@ -24,8 +27,20 @@ def replied(cause: str) -> Holds:
 
 def by_words(stage: Stage, *others: Cause) -> tuple[Cause, ...]:
     """The causes that replies at that stage may have; `others` where no row knows the words."""
-    known = [Cause(code, replied(code), likely=login.LIKELY.get(code, never)) for code in replies.causes(stage)]
+    known = [_known(code) for code in replies.causes(stage)]
     return (*known, *(Cause(other.code, unspoken(other.holds), likely=other.likely) for other in others))
+
+
+def _known(code: str) -> Cause:
+    cause = Cause(code, replied(code), likely=login.LIKELY.get(code, never))
+    return replace(cause, seen=_BROUGHT[code]) if code in _BROUGHT else cause
+
+
+def _recipients_domain(case: Case) -> Mapping[str, Scalar]:
+    return {"name": str(case.finding.seen.get("address", "")).rpartition("@")[2]}
+
+
+_BROUGHT = dict.fromkeys(("mx-domain-nxdomain", "mx-none-no-a"), _recipients_domain)
 
 
 def unspoken(holds: Holds) -> Holds:

@@ -60,6 +60,11 @@ class Practice:
     issuer: Issuer | None
     mailbox: ImapServer | None = None
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What `smtpcheck.check` and `probe` take as keywords: the target, its password and the options."""
+        return {"target": self.target, "password": self.password, **self.options}
+
 
 class Lab:
     """The practice range, an asynchronous context manager. Faults live side by side, each under its own domain."""
@@ -257,36 +262,47 @@ def _publish(resolver: NameServer, row: Fault, domain: str, host: str, port: int
 
 
 class Background:
-    """A lab that runs in a thread of its own, for callers that do not await."""
+    """A lab that runs in a thread of its own, for callers that do not await; opened by `background`."""
 
     faults = Lab.faults
 
-    def __init__(self, lab: Lab, loop: asyncio.AbstractEventLoop) -> None:
-        self._lab = lab
-        self._loop = loop
+    def __init__(self, *, also: tuple[str, ...] = ()) -> None:
+        self._also = also
+        self._opened: concurrent.futures.Future[tuple[Lab, asyncio.AbstractEventLoop, asyncio.Event]]
+        self._opened = concurrent.futures.Future()
+        self._thread = threading.Thread(target=asyncio.run, args=(self._life(),), name="smtpcheck-lab", daemon=True)
+        self._thread.start()
+        self._lab, self._loop, self._over = self._opened.result(_START_SECONDS)
+
+    async def _life(self) -> None:
+        async with Lab(also=self._also) as lab:
+            over = asyncio.Event()
+            self._opened.set_result((lab, asyncio.get_running_loop(), over))
+            await over.wait()
+
+    def __repr__(self) -> str:
+        running = "running" if self._thread.is_alive() else "stopped"
+        return f"practice servers, {running}: start(NAME) starts one of {len(self.faults)} faults"
 
     def start(self, fault_name: str = "healthy", /, **overrides: Any) -> Practice:
-        """As `Lab.start`; TimeoutError after 10 s."""
+        """As `Lab.start`; TimeoutError after 10 s, RuntimeError once it is stopped."""
+        if not self._thread.is_alive():
+            raise RuntimeError("the lab is stopped")
         coming = asyncio.run_coroutine_threadsafe(self._lab.start(fault_name, **overrides), self._loop)
         return coming.result(_START_SECONDS)
+
+    def stop(self) -> None:
+        """Stop all servers, and wait until the thread has ended; nothing happens a second time."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._over.set)
+            self._thread.join(_START_SECONDS)
 
 
 @contextlib.contextmanager
 def background(*, also: tuple[str, ...] = ()) -> Iterator[Background]:
     """A lab in a thread; stopped, and the thread joined, at the end. `also`: as of `Lab`."""
-    ready: concurrent.futures.Future[tuple[Background, asyncio.Event]] = concurrent.futures.Future()
-
-    async def life() -> None:
-        async with Lab(also=also) as lab:
-            over, loop = asyncio.Event(), asyncio.get_running_loop()
-            ready.set_result((Background(lab, loop), over))
-            await over.wait()
-
-    thread = threading.Thread(target=asyncio.run, args=(life(),), name="smtpcheck-lab", daemon=True)
-    thread.start()
-    running, over = ready.result(_START_SECONDS)
+    running = Background(also=also)
     try:
         yield running
     finally:
-        running._loop.call_soon_threadsafe(over.set)
-        thread.join(_START_SECONDS)
+        running.stop()

@@ -91,6 +91,8 @@ class Script:
     """By verb, in place of the usual reply and of what the verb does."""
     replies_tls: Mapping[str, Reply] = field(default_factory=dict)
     """The same, after TLS only; before `replies`."""
+    recipients: Mapping[str, Reply] = field(default_factory=dict)
+    """To RCPT, by address, in place of the usual reply."""
     injected: bytes = b""
     """Plaintext in the same segment as the 220 of STARTTLS: CVE-2021-38371 and its kin."""
     shake: Shake = Shake.COMPLETE
@@ -136,6 +138,7 @@ _READ: Mapping[str, Any] = {
     "offers_tls": tuple,
     "replies": lambda rows: {verb: reply(row) for verb, row in rows.items()},
     "replies_tls": lambda rows: {verb: reply(row) for verb, row in rows.items()},
+    "recipients": lambda rows: {address: reply(row) for address, row in rows.items()},
     "injected": lambda text: text.encode("latin-1"),
     "shake": Shake,
     "tickets": int,

@@ -150,8 +150,10 @@ class ScriptedServer:
             case "DATA":
                 await self._data(talk)
             case _:
-                _remember(talk, verb, rest)
-                await self._say(talk, _USUAL.get(verb, _UNKNOWN))
+                refusal = script.recipients.get(_path(rest)) if verb == "RCPT" else None
+                if refusal is None:
+                    _remember(talk, verb, rest)
+                await self._say(talk, refusal or _USUAL.get(verb, _UNKNOWN))
 
     def _offers(self, talk: _Talk) -> tuple[str, ...]:
         return self.script.offers_tls if talk.channel.encrypted else self.script.offers
@@ -240,8 +242,12 @@ def _mechanisms(offers: Iterable[str]) -> set[str]:
     return {name for words in lines if words[:1] == ["AUTH"] for name in words[1:]}
 
 
+def _path(rest: bytes) -> str:
+    return rest.partition(b"<")[2].partition(b">")[0].decode("utf-8", "replace")
+
+
 def _remember(talk: _Talk, verb: str, rest: bytes) -> None:
-    path = rest.partition(b"<")[2].partition(b">")[0].decode("utf-8", "replace")
+    path = _path(rest)
     if verb == "MAIL":
         talk.sender, talk.recipients = path, []
     elif verb == "RCPT":

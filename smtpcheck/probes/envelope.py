@@ -41,6 +41,7 @@ class Envelope(Probe[EnvelopeFacts]):
         Rule("envelope-recipient-refused", Severity.FAIL, Stage.RCPT, "RFC 5321 section 4.1.1.3"),
         Rule("envelope-recipient-deferred", Severity.FAIL, Stage.RCPT, "RFC 5321 section 4.1.1.3"),
         Rule("envelope-recipient-cut-off", Severity.FAIL, Stage.RCPT, "RFC 5321 section 4.1.1.3"),
+        Rule("envelope-partly-refused", Severity.WARN, Stage.RCPT, "RFC 5321 section 3.3"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -81,6 +82,8 @@ class Envelope(Probe[EnvelopeFacts]):
             yield self._about(
                 "recipient", answer.recipient, answer.reply, facts, accepted=len(facts.rcpt) - len(refused)
             )
+        if 0 < len(refused) < len(facts.rcpt):
+            yield self.found("envelope-partly-refused", accepted=len(facts.rcpt) - len(refused), asked=len(facts.rcpt))
         if facts.broke and not refused:
             yield self._about("recipient", facts.recipients[len(facts.rcpt)], None, facts)
 

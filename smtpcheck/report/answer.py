@@ -115,6 +115,8 @@ def _seen(one: Named, answer: Answer, ours: Mapping[str, str]) -> dict[str, Scal
     seen: dict[str, Scalar] = {"subject": safe.visible(answer.host, 120) or ours["server"]}
     if one.code:
         seen |= {"code": one.code, "enhanced": one.enhanced, "text": safe.visible(one.text, 160)}
+    else:
+        seen |= {"code": safe.visible(one.said, 160), "enhanced": one.enhanced, "text": ""}
     if one.recipient:
         seen["address"] = safe.visible(one.recipient, 120)
     return seen

@@ -36,6 +36,8 @@ MAX_ITEMS = 12
 """Values of one list, names of one certificate; those of large providers have some hundred."""
 MAX_PAIRS = 64
 """Capabilities of one server; the longest healthy EHLO answers have about 30 lines."""
+CLASSES = "smtpcheck mathjax_ignore tex2jax_ignore"
+"""The last two, for Jupyter: what a server says between two dollar signs is no formula."""
 _DEPTH = 4
 # Mid tones that stand out on white and on black; never the only sign.
 _COLORS = {
@@ -53,6 +55,8 @@ _INHERIT = "color:inherit;background:transparent"
 _BOX = f"{_INHERIT};line-height:1.45"
 _MONO = f"font-family:monospace;{_INHERIT};padding:0"
 _PRE = f"font-family:monospace;{_INHERIT};white-space:pre-wrap;overflow-wrap:anywhere;margin:.3em 0;line-height:1.35"
+_HANGING = "display:block;padding-left:12ch;text-indent:-12ch"
+"""A line of a transcript, behind its time and direction."""
 _CELL = f"text-align:left;vertical-align:top;padding:.15em 1em .15em 0;white-space:normal;{_INHERIT}"
 _FAINT = "opacity:.7"
 _PIECE = "display:inline-block;vertical-align:middle"
@@ -78,6 +82,12 @@ def result(one: Result[Any], *, lang: str = "en") -> str:
     return _box(one.status, lang, parts)
 
 
+def reports(many: Iterable[Report], *, lang: str = "en") -> str:
+    """Reports as a table: how each ended, and what is to be repaired first."""
+    words = advice.Words(lang)
+    return _listed((_report_row(one, words) for one in many), words)
+
+
 def results(many: Iterable[Result[Any]], *, lang: str = "en") -> str:
     """Results as a table, one row each."""
     words = advice.Words(lang)
@@ -97,13 +107,13 @@ def conversation(talk: Conversation, *, lang: str = "en") -> str:
     head += " &nbsp;" + _faint(_moment(talk.started))
     lines = list(_lines(talk.events[:MAX_EVENTS], ui))
     if (left := len(talk.events) - MAX_EVENTS) > 0:
-        lines.append(_text(ui["sentence.more"].format(count=left)))
+        lines.append(_hanging(_text(ui["sentence.more"].format(count=left))))
     ended = [
         f"<div>{_sign(Status.FAIL)} {_text(path.colon(ui[f'stage.{step.stage}'], ui) + ui[f'kind.{step.broke}'])}</div>"
         for step in talk.steps
         if step.broke
     ]
-    parts = [f"<div>{head}</div>", f'<pre style="{_PRE}">{chr(10).join(lines)}</pre>', *ended]
+    parts = [f"<div>{head}</div>", f'<pre style="{_PRE}">{"".join(lines)}</pre>', *ended]
     return _box(Status.FAIL if ended else Status.OK, lang, parts)
 
 
@@ -135,6 +145,14 @@ def clock(one: Result[Any], *, lang: str = "en") -> str:
 def _drawn(picture: Html | None, report: Report, lang: str) -> str:
     text = picture.source if picture else _text(advice.ui(lang)["status.skipped"])
     return _box(path.OF_VERDICT[report.verdict], lang, [text])
+
+
+def console(output: str, *, good: bool) -> str:
+    """What a program said, its lines as they were; of a long output the end, where the summary stands."""
+    lines = output.rstrip("\n").split("\n")
+    left = len(lines) - MAX_ROWS
+    shown = [f"...(+{left})"] * (left > 0) + [_text(line, 1000) for line in lines[-MAX_ROWS:]]
+    return _box(Status.OK if good else Status.FAIL, "en", [f'<pre style="{_PRE}">{chr(10).join(shown)}</pre>'])
 
 
 # Harmless text
@@ -184,7 +202,7 @@ def _sign(status: Status) -> str:
 def _box(status: Status, lang: str, parts: Iterable[str]) -> str:
     style = f"{_BOX};border-left:3px solid {_COLORS[status]};padding:.1em .9em;margin:.3em 0;overflow-x:auto"
     inner = "\n".join(part for part in parts if part)
-    return f'<div class="smtpcheck" lang="{_text(lang)}" style="{style}">\n{inner}\n</div>\n'
+    return f'<div class="{CLASSES}" lang="{_text(lang)}" style="{style}">\n{inner}\n</div>\n'
 
 
 def _table(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> str:
@@ -203,10 +221,18 @@ def _listed(rows: Iterator[tuple[str, ...]], words: advice.Words) -> str:
     left = sum(1 for _ in rows)
     more = f"<div>{_text(words.ui['sentence.more'].format(count=left))}</div>" if left else ""
     style = f"{_BOX};overflow-x:auto"
-    return f'<div class="smtpcheck" lang="{_text(words.lang)}" style="{style}">{_table(shown)}{more}</div>\n'
+    return f'<div class="{CLASSES}" lang="{_text(words.lang)}" style="{style}">{_table(shown)}{more}</div>\n'
 
 
-# Results and findings
+# Reports, results and findings
+
+
+def _report_row(one: Report, words: advice.Words) -> tuple[str, ...]:
+    verdict = f"{_sign(path.OF_VERDICT[one.verdict])} {_text(words.ui[f'verdict.{one.verdict}'])}"
+    told = one.diagnosis
+    about = _text(words.summary(safe.diagnosis(told)), 1000) if told else _text(path.headline(one, words.ui))
+    about += f" &nbsp;{_name(told.code)}" if told else ""
+    return _unbroken(verdict), _unbroken(_bdi(one.target.spec)), f"{one.elapsed:.2f}&nbsp;s", about
 
 
 def _result_row(one: Result[Any], words: advice.Words) -> tuple[str, ...]:
@@ -219,7 +245,8 @@ def _finding_row(one: Finding, words: advice.Words) -> tuple[str, ...]:
     status = Status(one.severity)
     severity = _unbroken(f"{_sign(status)} {_text(words.ui[f'severity.{one.severity}'])}")
     told = _text(words.finding(safe.finding(one)), 1000)
-    return severity, _text(words.ui[f"stage.{one.stage}"]), _bdi(one.subject), _name(one.code), told
+    stage = _unbroken(_text(words.ui[f"stage.{one.stage}"]))
+    return severity, stage, _bdi(one.subject), _name(one.code), told
 
 
 def _found(one: Finding, words: advice.Words) -> str:
@@ -294,12 +321,17 @@ def _lines(events: Sequence[Event], ui: Mapping[str, str]) -> Iterator[str]:
     before: Stage | None = None
     for event in events:
         if event.stage is not before:
-            yield _faint(" " * 9 + _text(ui[f"stage.{event.stage}"]))
+            yield _hanging(" " * 9 + _faint(_text(ui[f"stage.{event.stage}"])))
             before = event.stage
         said = f"<bdi>{_text(safe.said(event.raw, 1000), 1000)}</bdi>"
         if event.dir is Direction.OUT:
             said = f"<strong>{said}</strong>"
-        yield f"{event.t:8.3f} {html.escape(_GLYPHS[event.dir])} {said}"
+        yield _hanging(f"{event.t:8.3f} {html.escape(_GLYPHS[event.dir])} {said}")
+
+
+def _hanging(source: str) -> str:
+    """The line end is for those who copy it."""
+    return f'<span style="{_HANGING}">{source}\n</span>'
 
 
 # Chains

@@ -13,6 +13,7 @@ from typing import Any
 from smtpcheck import advice
 from smtpcheck.core import Conversation, Diagnosis, Direction, Report, Result, Severity, Status
 from smtpcheck.report import path, safe
+from smtpcheck.report.cells import CLASSES
 from smtpcheck.report.labels import labels
 from smtpcheck.report.pictures.heat import heat
 from smtpcheck.report.pictures.waterfall import waterfall
@@ -43,7 +44,7 @@ def render(report: Report, *, lang: str = "en") -> str:
     status = path.OF_VERDICT[report.verdict]
     style = f"{_BOX};border-left:4px solid {_COLORS[status]};padding:.2em 1em"
     parts = [
-        f'<section class="smtpcheck" lang="{_text(lang)}" style="{style}">',
+        f'<section class="{CLASSES}" lang="{_text(lang)}" style="{style}">',
         _verdict(report, words, status),
         _path(report, words),
         _open(report, words),
@@ -191,7 +192,8 @@ def _title(text: str) -> str:
 
 
 def _label(text: str, words: advice.Words) -> str:
-    return _text(path.colon(text[:1].upper() + text[1:], words.ui))
+    named = text.startswith("smtpcheck")  # which is spelt as it is
+    return _text(path.colon(text if named else text[:1].upper() + text[1:], words.ui))
 
 
 def _list(tag: str, items: Iterable[str]) -> str:
@@ -200,7 +202,8 @@ def _list(tag: str, items: Iterable[str]) -> str:
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    body = "".join("<tr>" + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in row) + "</tr>" for row in rows)
+    line = '<tr style="background:transparent">'  # Jupyter stripes tables, which two short lines don't need
+    body = "".join(line + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in row) + "</tr>" for row in rows)
     return f'<table style="border-collapse:collapse;background:transparent">{body}</table>'
 
 

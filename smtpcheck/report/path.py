@@ -265,7 +265,7 @@ def reason(result: Result[Any], ui: _UI, limit: int = 240) -> str:
     """Why a result has no facts, in words; empty when it has."""
     match result.outcome:
         case Failure(kind, stage, detail) | Blocked(stage, kind, detail):
-            text = colon(ui[f"stage.{stage}"], ui) + ui[f"kind.{kind}"]
+            text = colon(ui[f"stage.{stage}"], ui) + ui.get(f"kind-at.{stage}-{kind}", ui[f"kind.{kind}"])
             return text + brackets(safe.visible(detail, limit), ui) if detail else text
     why = getattr(result.outcome, "why", "") if result.status is Status.SKIPPED else ""
     return safe.visible(why, limit)

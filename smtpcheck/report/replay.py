@@ -20,22 +20,27 @@ def replay(raw: bytes) -> tuple[Report, ...]:
 
     Raises wire.ProtocolError, with the path of the problem.
     """
-    return tuple(map(assemble, recorded(raw)))
+    return tuple(map(assemble, saved(raw)))
 
 
-def recorded(raw: bytes) -> tuple[Report, ...]:
-    """The reports of one document as they were judged when they were made. Raises as `replay`."""
+def saved(raw: bytes) -> tuple[Report, ...]:
+    """The reports of one document as they were written. Raises as `replay`."""
     catalog = json.catalog(classes())
     reports = json.decode_many(raw, catalog) if _several(raw) else (json.decode(raw, catalog),)
     if not reports:
         raise ProtocolError("$.reports: empty")
-    return tuple(reports)
+    return reports
 
 
 def read(path: str | Path) -> tuple[Report, ...]:
     """The reports of a file; at most MAX_INPUT of it is read. Raises as `replay`, and OSError."""
+    return replay(octets(path))
+
+
+def octets(path: str | Path) -> bytes:
+    """What is in a file, at most one octet more than is taken. Raises OSError."""
     with Path(path).open("rb") as file:
-        return replay(file.read(MAX_INPUT))
+        return file.read(MAX_INPUT)
 
 
 def _several(raw: bytes) -> bool:

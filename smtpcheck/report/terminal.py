@@ -130,7 +130,9 @@ class _Page:
         lines: list[Line] = [(), sheet.head("results")]
         lines += chain.from_iterable(self._result(result) for result in report.results)
         lines += self._list("experiments", (f"{one.probe}  {one.subject}" for one in report.experiments))
-        lines += self._list("contacts", (f"{sheet.ui[f'contact.{c.who}']}: {c.where}" for c in report.contacts))
+        lines += self._list(
+            "contacts", (f"{sheet.ui.get(f'contact.{c.who}', c.who)}: {c.where}" for c in report.contacts)
+        )
         for conversation in report.conversations:
             label, about = sheet.label("transcript"), safe.visible(str(conversation.subject))
             lines += [(), *sheet.para(label, about, label_style="bold"), *self._talk(conversation)]

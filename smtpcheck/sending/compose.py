@@ -144,11 +144,11 @@ def read_message(content: bytes) -> Composed:
     """
     found = message.flaws(content, extensions=("SMTPUTF8",))
     if found:
-        raise ComposeError(f"the message can't be sent as it is: {'; '.join(found)}")
+        raise _unsendable("; ".join(found))
     try:
         fields = message.header_fields(content)
     except ProtocolError as error:
-        raise ComposeError(f"the message can't be sent as it is: {error}") from None
+        raise _unsendable(str(error)) from None
     ids = [value for name, value in fields if name.lower() == b"message-id"]
     if len(ids) != 1:
         raise ComposeError(
@@ -159,6 +159,21 @@ def read_message(content: bytes) -> Composed:
         raise ComposeError("the Message-ID is none: it is written <something-unique@your.domain>")
     message_id = ids[0].decode("ascii")
     return Composed(content, message_id, message_id)
+
+
+# what wire.message says of a flaw -> the fault under which it is explained
+_FAULTS = {
+    "bare ": "bare-lf",
+    " are allowed": "line-too-long",
+    "8-bit header": "smtputf8-forced-by-subject",
+    "no header field": "body-lost-no-blank-line",
+}
+
+
+def _unsendable(flaws: str) -> ComposeError:
+    known = [fault for words, fault in _FAULTS.items() if words in flaws]
+    more = f" (smtpcheck explain {known[0]})" if known else ""
+    return ComposeError(f"the message can't be sent as it is: {flaws}{more}")
 
 
 # Headers

@@ -542,3 +542,37 @@ def test_the_guard_of_these_tests_can_fail() -> None:
         check=True,
     )
     assert b"socket.__new__" in done.stdout
+
+
+def test_a_bounce_is_told_once_though_it_says_the_same_for_people_and_for_programs() -> None:
+    said = (
+        "550-5.7.26 Your email has been blocked because the sender is unauthenticated. 550-5.7.26 Authentication "
+        "results: DKIM = did not pass SPF [acme.example] with ip: [192.0.2.1] = did not pass"
+    )
+    found = asked(
+        "From: MAILER-DAEMON@mx.acme.example\nSubject: Undelivered Mail\nMIME-Version: 1.0\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="B"\n\n--B\n\n'
+        f"<bob@gmail.com>: host gmail-smtp-in.l.google.com[192.0.2.2] said: {said} (in reply to end of DATA command)\n"
+        "\n--B\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.acme.example\n\n"
+        "Final-Recipient: rfc822; bob@gmail.com\nAction: failed\nStatus: 5.7.26\n"
+        f"Diagnostic-Code: smtp; {said}\n\n--B--\n"
+    )
+
+    assert codes(found) == ["spf-missing-or-fail"]
+
+
+def test_words_that_mean_the_same_at_several_stages_tell_none() -> None:
+    several = asked("550 5.1.8 Access denied, bad outbound sender").named[0].candidates
+    one = asked("550 SMTP AUTH is required").named[0].candidates
+    login = asked("454 4.7.0 Too many login attempts, please try again later smtp.gmail.com").named[0].candidates
+
+    assert [(c.code, c.stage) for c in several] == [("account-disabled-outbound", None)]
+    assert [(c.code, c.stage) for c in one] == [("auth-not-attempted", None)]
+    assert [c.stage for c in login] == [Stage.AUTH]
+
+
+def test_what_has_no_code_is_told_in_its_own_words() -> None:
+    text = "退信原因：收件人邮件地址（you@qq.com）不存在，邮件无法送达。"
+
+    assert codes(asked(text)) == ["user-unknown"]
+    assert "…" not in render(asked(text))

@@ -18,6 +18,7 @@ from tests.lab import healthy_symptoms as healthy
 from tests.lab import login_symptoms as login
 from tests.lab import mail_symptoms as mail
 from tests.lab import name_symptoms as names
+from tests.lab import words_symptoms as words
 from tests.lab import zoo_symptoms as zoo
 from tests.lab.clients import secured
 from tests.lab.mail_symptoms import Symptom
@@ -171,6 +172,7 @@ SYMPTOMS: dict[str, Symptom] = {
     "auth-cram-garbage": login.challenge("CRAM-MD5", b"<1896.697170952@lab.test>"),
     "auth-oauth-only": login.token,
     **delivery.SYMPTOMS,
+    **words.SYMPTOMS,
     **healthy.SYMPTOMS,
 }
 

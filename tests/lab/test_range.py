@@ -17,6 +17,7 @@ import pytest
 
 from smtpcheck.core import Mode, Target, TargetKind
 from smtpcheck.lab import Lab, Practice, background
+from smtpcheck.lab.faults import rows
 from smtpcheck.lab.smtpd import GoodServer
 from tests.lab.clients import found, secured, tells
 
@@ -29,13 +30,14 @@ async def mishaps() -> list[dict[str, Any]]:
     return heard
 
 
-async def test_every_fault_at_once_is_up_in_two_seconds() -> None:
+async def test_every_fault_at_once_is_up_in_twenty_milliseconds_each() -> None:
     begun = time.monotonic()
     async with Lab() as lab:
         practices = [await lab.start(name) for name in Lab.faults]
-        assert time.monotonic() - begun < 2.0
+        assert time.monotonic() - begun < 0.02 * len(practices)
         assert len({practice.port for practice in practices}) == len(practices)
-        assert len({practice.target for practice in practices}) == len(practices)
+        own = [practice for practice in practices if not {"domain", "spec"} & rows()[practice.fault].keys()]
+        assert len({practice.target for practice in own}) == len(own) > 100
 
 
 def test_a_fresh_process_has_a_practice_in_two_seconds() -> None:
@@ -131,7 +133,7 @@ async def test_faults_combine() -> None:
 async def test_options_are_those_of_a_target() -> None:
     async with Lab() as lab:
         for name in Lab.faults:
-            practice = await lab.start(name)
+            practice = await lab.start(name, password="canary/+=")
             assert Target(spec=practice.target, kind=TargetKind.ACCOUNT, name="x", **practice.options).dns
             assert practice.password not in repr(practice)
 

@@ -100,7 +100,7 @@ def test_a_fragment_is_well_formed_and_of_few_tags(name: str, lang: str) -> None
         page = Page(source)
         assert set(page.tags) <= TAGS
         assert {attribute for attribute, _ in page.attributes} <= ATTRIBUTES
-        assert source.startswith(f'<div class="smtpcheck" lang="{lang}" ')
+        assert source.startswith(f'<div class="smtpcheck mathjax_ignore tex2jax_ignore" lang="{lang}" ')
         assert source.endswith("</div>\n")
 
 
@@ -271,7 +271,7 @@ def test_a_table_of_nothing_and_one_without_end() -> None:
 def transcript(source: str) -> list[str]:
     inside = re.search("<pre.*?>(.*)</pre>", source, re.DOTALL)
     assert inside
-    return Page(f"<pre>{inside[1]}</pre>").text.split("\n")
+    return Page(f"<pre>{inside[1]}</pre>").text.removesuffix("\n").split("\n")
 
 
 def test_a_transcript_has_times_glyphs_and_stages() -> None:

@@ -128,7 +128,7 @@ def test_the_same_in_chinese():
     text = text_of(source)
     places = [text.index(part) for part in ("有故障", "登录 ✗", "确定", "服务器说：535 5.7.8 Error", "怎么办")]
     assert places == sorted(places)
-    assert '<section class="smtpcheck" lang="zh-CN"' in source
+    assert '<section class="smtpcheck mathjax_ignore tex2jax_ignore" lang="zh-CN"' in source
 
 
 @spoken

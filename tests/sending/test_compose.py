@@ -364,3 +364,17 @@ def test_as_it_is_or_not_at_all(content: bytes) -> None:
         assert read_message(content).message == content
     except ComposeError as error:
         assert error.args[0].isascii()
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"Message-ID: <a@b.example>\r\n\r\nline\nline\r\n", "bare-lf"),
+        (b"Message-ID: <a@b.example>\r\n\r\n" + b"x" * 1200 + b"\r\n", "line-too-long"),
+        (b"Message-ID: <a@b.example>\r\nSubject: \xff\xfe\r\n\r\nline\r\n", "smtputf8-forced-by-subject"),
+        (b"Message-ID: <a@b.example>\r\nthe text at once\r\n", "body-lost-no-blank-line"),
+    ],
+)
+def test_a_flaw_of_ones_own_message_leads_to_its_explanation(content: bytes, fault: str) -> None:
+    with pytest.raises(ComposeError, match=f"smtpcheck explain {fault}"):
+        read_message(content)

@@ -68,7 +68,7 @@ def _checks(folder: Path) -> Iterator[Check]:
         try:
             with path.open("rb") as file:
                 raw = file.read(min(octets, replay.MAX_INPUT))
-            for report in replay.recorded(raw):
+            for report in replay.saved(raw):
                 yield check_of(report, path.name)
         except OSError as error:
             skipped.append(f"{ascii(path.name)[1:-1]}: {error.strerror}")

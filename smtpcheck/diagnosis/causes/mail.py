@@ -6,14 +6,25 @@ from collections.abc import Mapping
 
 from smtpcheck.core import Stage
 from smtpcheck.diagnosis import between
-from smtpcheck.diagnosis.case import Cause, always
+from smtpcheck.diagnosis.case import Case, Cause, always
 from smtpcheck.diagnosis.words import by_words
+
+
+def others_accepted(case: Case) -> bool | None:
+    """The server took the message for other recipients."""
+    accepted = case.finding.seen.get("accepted")
+    return isinstance(accepted, int) and accepted > 0
+
+
+# sendmail() of smtplib raises only where every recipient is refused
+_PARTLY = Cause("partial-refusal-unnoticed", others_accepted)
+
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "envelope-sender-refused": by_words(Stage.MAIL),
     "envelope-sender-deferred": by_words(Stage.MAIL),
-    "envelope-recipient-refused": by_words(Stage.RCPT),
-    "envelope-recipient-deferred": by_words(Stage.RCPT),
+    "envelope-recipient-refused": by_words(Stage.RCPT, _PARTLY),
+    "envelope-recipient-deferred": by_words(Stage.RCPT, _PARTLY),
     "message-refused": by_words(Stage.DATA),
     "message-deferred": by_words(Stage.DATA),
     "message-fate-unknown": (Cause("data-end-timeout", between.dot_unanswered),),

@@ -9,7 +9,12 @@ from smtpcheck.report import terminal
 
 SUFFIX = ".txt"
 
+WIDTH = 100
+
 
 def render(reports: Sequence[Report], *, lang: str) -> str:
-    """The verdicts with all results and transcripts, one after the other."""
-    return "\n\n".join(terminal.render(report, lang=lang, width=100, verbose=True) for report in reports) + "\n"
+    """The verdicts with all results and transcripts, one after the other; of several the verdicts first."""
+    told = [terminal.render(report, lang=lang, width=WIDTH, verbose=True) for report in reports]
+    if len(reports) > 1:
+        told.insert(0, "\n".join(terminal.render(report, lang=lang, width=WIDTH, quiet=True) for report in reports))
+    return "\n\n".join(told) + "\n"
