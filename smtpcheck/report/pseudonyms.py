@@ -138,6 +138,8 @@ class Pseudonyms:
         known = _canonical(name)
         if not known or known in known_names() | _RESERVED | self._kept or _PLACEHOLDER.fullmatch(known):
             return name
+        if providers.by_host(known):  # a region's host, which the table knows by its pattern
+            return name
         labels = known.split(".")
         cut = next((i for i in range(1, len(labels)) if ".".join(labels[i:]) in _provider_names()), 0)
         if cut:
