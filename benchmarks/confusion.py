@@ -18,6 +18,7 @@ from enum import StrEnum
 
 from smtpcheck.core import Report, Verdict
 from smtpcheck.lab import Lab
+from smtpcheck.settings import UsageError
 from tests.checking import PATIENT, checked
 from tests.expectations import EXPECTED, Expectation
 
@@ -70,9 +71,15 @@ def grade(expected: Expectation, report: Report) -> Grade:
 
 async def row(lab: Lab, name: str, gate: asyncio.Semaphore) -> Row:
     """One fault, injected and checked."""
+    expected = EXPECTED[name]
     async with gate:
-        report = await checked(await lab.start(name), limits=PATIENT)
-    expected, first = EXPECTED[name], report.diagnosis
+        practice = await lab.start(name)
+        try:
+            report = await checked(practice, limits=PATIENT)
+        except UsageError as error:
+            worth = Grade.NAMED if expected.refused and error.code == expected.code else Grade.WRONG
+            return Row(name, expected.code, error.code, "", worth)
+    first = report.diagnosis
     named, confidence = (first.code, str(first.confidence)) if first else (str(report.verdict), "")
     return Row(name, expected.code or expected.verdict, named, confidence, grade(expected, report))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from smtpcheck.conversation import Dialogue
@@ -46,6 +46,7 @@ class Context:
         message: Composed | None = None,
         mail_secret: Secret | None = None,
         secret_slips: tuple[Slip, ...] = (),
+        proxies: tuple[str, ...] = (),
     ) -> None:
         self.target = target
         self.door = door
@@ -57,12 +58,15 @@ class Context:
         """The mailbox's password, None: it can't be looked into."""
         self.secret_slips = secret_slips
         """What went wrong while the login's secret was copied, with nothing of it."""
+        self.proxies = proxies
+        """Names of the variables that name a proxy."""
         self.mailboxes: list[Mailbox] = []
         self.results: Sequence[Result[Any]] = ()
         """What is known so far; grows while the run lasts."""
         self.experiments: list[Experiment] = []
         self._wish = wish
         self._dialogues: dict[Subject, Dialogue] = {}
+        self._bare: list[Dialogue] = []
         self._one_at_a_time = asyncio.Lock()
 
     def dialogue(self, subject: Subject) -> Dialogue:
@@ -73,14 +77,23 @@ class Context:
             self._dialogues[subject] = known
         return known
 
+    def bare_dialogue(self, subject: Subject, *, segment: int = 0) -> Dialogue:
+        """A conversation of its own, for an experiment: without login and without message."""
+        bare = replace(self._wish, secret=None, message=None, tls_required=False, segment=segment)
+        made = Dialogue(subject, self.door, bare, self.roots, self.limits)
+        self._bare.append(made)
+        return made
+
     @property
     def dialogues(self) -> tuple[Dialogue, ...]:
         """All conversations begun."""
-        return tuple(self._dialogues.values())
+        return (*self._dialogues.values(), *self._bare)
 
     @asynccontextmanager
     async def experiment(self, probe: str, subject: Subject) -> AsyncIterator[None]:
-        """Room for one experiment: one after the other, at most three, never after a 421."""
+        """Room for one experiment: one after the other, at most three, never after a 421 or against the user's wish."""
+        if not self.target.experiments:
+            raise NotNeeded("experiments are switched off")
         async with self._one_at_a_time:
             if any(d.heard.told_to_go for d in self.dialogues if d.subject.name == subject.name):
                 raise NotNeeded("the server said 421; nothing more is tried there")

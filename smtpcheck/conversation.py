@@ -185,9 +185,8 @@ class Dialogue:
 
     async def _connect(self) -> None:
         subject = self.subject
-        self._channel = Channel(
-            await self._door.connect(subject.name, subject.address, subject.port, self._limits.connect)
-        )
+        where, limit = (subject.name, subject.address, subject.port), self._limits.connect
+        self._channel = Channel(await self._door.connect(*where, limit, segment=self._wish.segment))
         self._note(Direction.NOTE, f"connected to {self.subject}".encode())
 
     async def _greeting(self) -> None:

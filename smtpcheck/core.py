@@ -213,6 +213,10 @@ class Target:
     """Seconds of wall time for the whole process."""
     only_target: bool = False
     all_addresses: bool = False
+    experiments: bool = True
+    """Decide between look-alikes by at most three connections more, where something broke."""
+    control: str = ""
+    """HOST or HOST:PORT of another server, of which the user knows that it opens this port: does it from here?"""
     secret: str = ""
     """A reference, as env:NAME or file:PATH; empty: no login."""
     imap_secret: str = ""
@@ -334,6 +338,8 @@ class Probe(ABC, Generic[F]):
     """Spends a login attempt or sends mail: only when asked for."""
     experiment: ClassVar[bool] = False
     """Decides between look-alikes: runs only after something broke, one after the other, at most three."""
+    last: ClassVar[bool] = False
+    """Asks about the conversations themselves: runs when all of them are over."""
     patience: ClassVar[float | None] = None
     """Seconds that a report waits for it once everything else is known; None: until the deadline."""
 
@@ -454,7 +460,7 @@ class Contact:
     """A party that may be spoken to, listed before the first packet."""
 
     who: str
-    """target, resolver, ntp or issuer."""
+    """target, resolver, ntp, control or issuer."""
     where: str
     why: str = ""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from smtpcheck.credentials import Secret
 from smtpcheck.wire import sasl, smtp, tls, x509
 from smtpcheck.wire.challenges import OAuthRefusal
 from smtpcheck.wire.smtp import Reply
+
+# Seconds of a check that are for all else but the greeting.
+_AROUND_GREETING = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Limits:
     dns: float = 2.0
     """For each of two tries; glibc's resolver waits 5 s twice."""
     connect: float = 10.0
+    """An experiment has half of it: three that end in silence still fit into a check's thirty seconds."""
     quiet: float = 4.0
     """Without a greeting until then, the other TLS mode is tried beside."""
     greeting: float = 15.0
@@ -30,6 +34,12 @@ class Limits:
     auth: float = 15.0
     data: float = 60.0
     """Content filters take their time after the final dot; RFC 5321 section 4.5.3.2.6 would wait ten minutes."""
+
+
+def limits_within(deadline: float) -> Limits:
+    """The usual limits; who gives the whole check minutes wants to see a late greeting (RFC 5321 section 4.5.3.2.1)."""
+    usual = Limits()
+    return replace(usual, greeting=min(300.0, max(usual.greeting, deadline - _AROUND_GREETING)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,8 @@ class Wish:
     needs: frozenset[str] = frozenset()
     """Extensions that the message or an address needs: 8BITMIME, SMTPUTF8."""
     tls_required: bool = True
+    segment: int = 0
+    """The largest TCP segment to be sent to us; 0: what the system asks for."""
 
 
 @dataclass(slots=True)

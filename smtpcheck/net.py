@@ -6,6 +6,7 @@ No library opens a socket and nothing runs in executor threads, so a deadline is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.errors
 import http.client
 import io
@@ -50,12 +51,17 @@ class Dialer(Protocol):
 class DirectDialer:
     """The operating system's own sockets."""
 
+    def __init__(self, segment: int = 0) -> None:
+        self._segment = segment
+
     async def connect(self, address: str, port: int) -> socket.socket:
         """A connected, non-blocking TCP socket. Raises OSError."""
         sock = socket.socket(family(address), socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._segment:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, self._segment)
             await asyncio.get_running_loop().sock_connect(sock, (address, port))
         except BaseException:
             sock.close()
@@ -132,18 +138,37 @@ class Door:
 
     # TCP
 
-    async def connect(self, host: str, address: str, port: int, limit: float) -> Stream:
-        """A connection to the endpoint, or to where a detour leads. Raises Broken and CouldNotAsk."""
+    async def connect(self, host: str, address: str, port: int, limit: float, *, segment: int = 0) -> Stream:
+        """A connection to the endpoint, or to where a detour leads. Raises Broken and CouldNotAsk.
+
+        `segment` is the largest TCP segment that the peer may send (RFC 9293 section 3.7.1); 0: the system's.
+        """
         detour = next((d for d in self.detours if d.applies(host, port)), None)
         if detour:
             address, port = detour.address, detour.to_port or port
         try:
             async with asyncio.timeout(limit):
-                return Stream(await self._dialer.connect(address, port))
+                dialer = DirectDialer(segment) if segment else self._dialer
+                return Stream(await dialer.connect(address, port))
         except TimeoutError as error:
             raise Broken(Stage.CONNECT, Kind.TIMEOUT, f"no answer in {limit:g} s") from error
         except OSError as error:
             raise broken(Stage.CONNECT, error) from error
+
+    async def knock(self, host: str, address: str, port: int, limit: float) -> tuple[Kind | None, str]:
+        """Does the port open? The connection is closed at once. Raises CouldNotAsk."""
+        async with self.slot(host):
+            try:
+                stream = await self.connect(host, address, port, limit)
+            except Broken as error:
+                return error.kind, error.detail
+            stream.close()
+            return None, ""
+
+    @property
+    def direct(self) -> bool:
+        """The sockets are the system's own, so that their options can be set."""
+        return isinstance(self._dialer, DirectDialer)
 
     def slot(self, host: str) -> asyncio.Semaphore:
         """At most two connections to a host at once: scanners that open more cause the refusals they report."""
@@ -172,6 +197,25 @@ class Door:
             task = self._answers[key] = asyncio.create_task(self._ask(name, type_))
         return await asyncio.shield(task)
 
+    async def ask_unchecked(self, name: str, type_: str) -> dns.Answer:
+        """What the first resolver says when it is told not to check signatures (CD, RFC 4035 section 3.2.2)."""
+        return await self._ask_server(self.resolvers[0], name, type_, unchecked=True)
+
+    async def hear(self, server: tuple[str, int], name: str, type_: str, window: float) -> tuple[dns.Answer, ...]:
+        """Every answer to one question that arrives within `window` seconds: a forger's comes before the true one."""
+        ident = secrets.randbelow(65536)
+        heard: list[dns.Answer] = []
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(TimeoutError, OSError), _udp(*server) as sock:
+            async with asyncio.timeout(window):
+                await loop.sock_sendall(sock, dns.pack_query(name, type_, ident))
+                for _ in range(16):
+                    data = await loop.sock_recv(sock, MAX_UDP)
+                    with contextlib.suppress(ProtocolError):
+                        if answer := dns.parse_answer(data, name, type_, ident):
+                            heard.append(_sourced(answer, f"{server[0]}:{server[1]}"))
+        return tuple(heard)
+
     def hosts_file(self, name: str, type_: str) -> dns.Answer | None:
         """What the hosts file says, which programs believe before any resolver."""
         version = {"A": 4, "AAAA": 6}.get(type_)
@@ -192,9 +236,11 @@ class Door:
             answers.append(answer)
         return next((a for a in answers if a.broke not in (Kind.RESOLVER_DOWN, Kind.RESOLVER_SILENT)), answers[0])
 
-    async def _ask_server(self, server: tuple[str, int], name: str, type_: str) -> dns.Answer:
+    async def _ask_server(
+        self, server: tuple[str, int], name: str, type_: str, *, unchecked: bool = False
+    ) -> dns.Answer:
         ident = secrets.randbelow(65536)
-        query = dns.pack_query(name, type_, ident)
+        query = dns.pack_query(name, type_, ident, unchecked=unchecked)
         broke, detail = Kind.RESOLVER_SILENT, f"no answer in {DNS_TRIES * self._dns_timeout:g} s"
         where = f"{server[0]}:{server[1]}"
         for _ in range(DNS_TRIES):

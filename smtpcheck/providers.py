@@ -213,6 +213,15 @@ def nearest_host(host: str) -> str | None:
     return near[0][1] if near[0][1] in _recommended() else None
 
 
+def nearest_domain(domain: str) -> str | None:
+    """The one large provider's mailbox domain that `domain` may be a slip of, one edit away; None where it is known."""
+    name = _ascii(domain)
+    if not name or "." not in name or name in _domains():
+        return None
+    near = [known for known in _domains() if _slips(name, known) == 1]
+    return near[0] if len(near) == 1 else None
+
+
 def parse_table(text: str) -> Table:
     """The table in a TOML text. Raises ValueError for a wrong type, a wrong value and a field not in the closed set."""
     import tomllib

@@ -14,10 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from smtpcheck import __version__, failures, net, providers, route
+from smtpcheck import __version__, failures, net, providers, reach, route, system
 from smtpcheck.context import Context, Glimpse
 from smtpcheck.core import (
-    Contact,
     Failure,
     Kind,
     Probe,
@@ -33,12 +32,13 @@ from smtpcheck.core import (
 from smtpcheck.credentials import Secret
 from smtpcheck.diagnosis import diagnose, judge
 from smtpcheck.diagnosis.verdict import not_tested, verdict
-from smtpcheck.heard import Limits, Wish
+from smtpcheck.heard import Limits, Wish, limits_within
 from smtpcheck.net import Dialer, Door, parse_server
 from smtpcheck.probes import named
 from smtpcheck.probes import probes as all_probes
 from smtpcheck.sending.compose import Attachment, Composed, ComposeError, compose, read_message
 from smtpcheck.settings import UsageError, parse_detour
+from smtpcheck.system import Machine
 from smtpcheck.wire import ProtocolError, sasl, x509
 from smtpcheck.wire.message import dot_stuffed, needs, size
 
@@ -70,18 +70,21 @@ async def run(
     began: float | None = None,
     stop: asyncio.Event | None = None,
     lang: str = "en",
+    machine: Machine | None = None,
 ) -> Report:
     """Check one target. `began` is the monotonic time from which its deadline counts (default: now).
 
     Setting `stop` ends it early; what was learnt until then is reported as not complete. `onlooker` is handed, once,
-    what tells at any time how far the run is. `lang` is the language of a message that is sent.
+    what tells at any time how far the run is. `lang` is the language of a message that is sent. `machine` is what
+    this machine's settings say (default: what they do say).
 
     Raises UsageError for a CA file that can't be read; never for what the network did.
     """
     started, began = datetime.now(UTC), time.monotonic() if began is None else began
     target = settled(target)
-    limits = limits or Limits()
-    door = open_door(target, dialer, limits)
+    limits = limits or limits_within(target.deadline)
+    machine = machine or system.machine()
+    door = open_door(target, dialer, limits, machine)
     message = _composed(target, lang)
     ctx = Context(
         target=target,
@@ -90,6 +93,7 @@ async def run(
         roots=roots or load_roots(target.ca_file),
         limits=limits,
         message=message,
+        proxies=machine.proxies,
         mail_secret=mail_secret or _mail_secret(target, secret),
         secret_slips=sasl.slips_of(secret) if secret is not None and target.secret else (),
     )
@@ -103,6 +107,7 @@ async def run(
     await asyncio.gather(
         *(dialogue.close(max(0.05, min(1.0, ends + 0.2 - time.monotonic()))) for dialogue in ctx.dialogues)
     )
+    await schedule.conclude()
     return assemble(
         Report(
             target=target,
@@ -116,7 +121,7 @@ async def run(
                 *(mailbox.record for mailbox in ctx.mailboxes),
             ),
             experiments=tuple(ctx.experiments),
-            contacts=contacts(target, door),
+            contacts=reach.contacts(target, door),
             environment=environment(),
         ),
         chosen,
@@ -132,7 +137,7 @@ async def ask(
         raise UsageError(f"no probe {name!r}; known: {', '.join(probe.name for probe in all_probes())}")
     needed = {name}
     if not list(probe.subjects(settled(target), ())):
-        needed |= _LEADING | (_ELECTING if probe.intrusive or probe.experiment else set())
+        needed |= _LEADING | (_ELECTING if probe.intrusive or probe.experiment or probe.last else set())
     probes = [probe for probe in all_probes() if probe.name in needed]
     report = await run(target, secret=secret, mail_secret=mail_secret, probes=probes)
     return tuple(result for result in report.results if result.probe == name)
@@ -215,6 +220,13 @@ class _Schedule:
             return None
         return subject, dialogue.current if dialogue.walking else _stage_of(probe)
 
+    async def conclude(self) -> None:
+        """Ask those who ask about the conversations, which are over."""
+        self._ctx.results = tuple(self._results.values())
+        for probe in self._probes:
+            for subject in probe.subjects(self._ctx.target, self._ctx.results) if probe.last else ():
+                self._take(await self._ask(probe, subject), (probe, subject))
+
     def ordered(self) -> tuple[Result[Any], ...]:
         """Results in the order of the way, without experiments that were not needed."""
         order = [probe.name for probe in self._probes]
@@ -225,7 +237,7 @@ class _Schedule:
     def _start_new(self) -> None:
         self._ctx.results = tuple(self._results.values())
         for probe in self._probes:
-            for subject in probe.subjects(self._ctx.target, self._ctx.results):
+            for subject in () if probe.last else probe.subjects(self._ctx.target, self._ctx.results):
                 known = (probe.name, subject) in self._results or (probe, subject) in self._pending.values()
                 if not known:
                     task = asyncio.create_task(self._ask(probe, subject))
@@ -307,15 +319,15 @@ def settled(target: Target) -> Target:
     return replace(target, ntp=net.system_ntp())
 
 
-def open_door(target: Target, dialer: Dialer | None, limits: Limits) -> Door:
+def open_door(target: Target, dialer: Dialer | None, limits: Limits, machine: Machine) -> Door:
     """The door to the network as the target asks for it."""
     resolvers, search = net.system_resolvers()
     if target.dns:
-        resolvers = (parse_server(target.dns, 53),)
+        resolvers = tuple(parse_server(each, 53) for each in target.dns.split(","))
     return Door(
         resolvers=resolvers,
         search=search,
-        hosts=net.system_hosts(),
+        hosts=machine.hosts,
         detours=[parse_detour(text) for text in target.connect_to],
         dialer=dialer,
         dns_timeout=limits.dns,
@@ -386,21 +398,6 @@ def _mail_secret(target: Target, secret: Secret | None) -> Secret | None:
     known = providers.by_domain(target.name)
     hosts += [endpoint.host for endpoint in known.smtp] if known else []
     return secret if any(route.same_house(where[0], host) for host in hosts) else None
-
-
-def contacts(target: Target, door: Door) -> tuple[Contact, ...]:
-    """Everybody who may be spoken to, known before the first packet."""
-    found = [Contact("target", target.name, target.kind.value)]
-    found += [Contact("resolver", f"{host}:{port}") for host, port in door.resolvers]
-    found += [Contact("detour", text) for text in target.connect_to]
-    if target.ntp:
-        found.append(Contact("ntp", target.ntp))
-    where = route.mailbox(target) if target.send else None
-    if where:
-        found.append(Contact("mailbox", f"{where[0]}:{where[1]}", "to see whether the message arrived"))
-    if not target.only_target:
-        found.append(Contact("issuer", "the URL in the server's certificate", "only where its issuer is missing"))
-    return tuple(found)
 
 
 @cache

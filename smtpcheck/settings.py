@@ -94,10 +94,20 @@ def _from_url(text: str, scheme: str, rest: str) -> Target:
             f"{shown}is no mail scheme; use smtp:// (STARTTLS) or smtps:// (implicit TLS){instead}", _URL_IN_HOST
         )
     if "@" in rest:
-        raise UsageError("leave the login out of the URL: --user names it, the password comes from SMTPCHECK_PASSWORD")
+        raise UsageError(
+            "leave the login out of the URL: --user names it, the password comes from SMTPCHECK_PASSWORD"
+            + ("; a program that takes it there needs #, / and ? in it percent-encoded" if _cut_short(rest) else ""),
+            "secret-url-not-encoded" if _cut_short(rest) else "",
+        )
     port, mode = _SCHEMES[scheme]
     host, given = _host_port(rest.rstrip("/"), len(scheme) + 3)
     return Target(spec=text, kind=TargetKind.HOST, name=host, port=given or port, mode=mode)
+
+
+def _cut_short(rest: str) -> bool:
+    """The login before the last @ holds what ends a URL's authority (RFC 3986 section 3.2) or begins an escape."""
+    login = rest.rpartition("@")[0]
+    return re.search(r"[/?#@\[\] ]|%(?![0-9A-Fa-f]{2})|:.*:", login) is not None
 
 
 def _url_meant(scheme: str, rest: str) -> str:
@@ -269,7 +279,7 @@ def _envelope_checked(target: Target) -> Target:
         try:
             addressed(address, smtputf8=True)
         except ProtocolError as error:
-            raise UsageError(f"{option}: {error}") from None
+            raise UsageError(f"{option}: {error}", "rcpt-malformed" if option == "--to" else "") from None
     return target
 
 
@@ -294,8 +304,10 @@ def _ehlo(name: str) -> str:
 
 def _servers_checked(target: Target) -> Target:
     try:
-        if target.dns and not literal(parse_server(target.dns, 53)[0]):
-            raise UsageError("--dns takes an IP address, with :PORT where it is not 53")
+        if target.dns and not all(literal(parse_server(each, 53)[0]) for each in target.dns.split(",")):
+            raise UsageError("--dns takes an IP address, with :PORT where it is not 53; further ones after a comma")
+        if target.control:
+            parse_server(target.control, 25)
         if target.ntp:
             parse_server(target.ntp, 123)
         if target.imap:

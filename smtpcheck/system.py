@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
 # Bytes of one configuration file; lists that block advertisers by the hosts file have this size.
 MAX_CONFIG = 1_000_000
+
+
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "socks_proxy")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What this machine's own settings say that programs go by."""
+
+    hosts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The hosts file: name -> addresses."""
+    proxies: tuple[str, ...] = ()
+    """Names of the variables that name a proxy; never their values, which may hold a login."""
+
+
+def machine(environ: Mapping[str, str] = os.environ) -> Machine:
+    """This machine."""
+    return Machine(system_hosts(), tuple(name for name in environ if name.lower() in _PROXIES and environ[name]))
 
 
 def is_address(text: str) -> bool:

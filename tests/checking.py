@@ -14,12 +14,13 @@ from smtpcheck.report import json, questions
 from smtpcheck.report.redact import redacted
 from smtpcheck.run import assemble, run
 from smtpcheck.settings import parse_target
+from smtpcheck.system import Machine
 
 # what a peer has in the tests: every fault still shows, only sooner
 SHORT = Limits(dns=0.4, connect=1.0, quiet=0.5, greeting=2.5, reply=1.0, tls=1.0, auth=1.5, data=2.0)
 
 # for what a short limit would end before it is known
-PATIENT = Limits(dns=1.0, connect=1.0, quiet=0.5, greeting=2.5, reply=1.0, tls=1.0, auth=1.5, data=2.0)
+PATIENT = Limits(dns=1.0, connect=1.0, quiet=0.5, greeting=8.0, reply=1.0, tls=1.0, auth=1.5, data=2.0)
 
 
 def aim(practice: Practice, **options: Any) -> Target:
@@ -32,7 +33,13 @@ def aim(practice: Practice, **options: Any) -> Target:
 async def checked(practice: Practice, *, limits: Limits = SHORT, **options: Any) -> Report:
     """The report about a running fault."""
     target = aim(practice, **options)
-    return await run(target, secret=Secret(practice.password) if target.secret else None, limits=limits)
+    return await run(
+        target,
+        secret=Secret(practice.password) if target.secret else None,
+        limits=limits,
+        dialer=practice.dialer,
+        machine=Machine(practice.hosts, practice.proxies),
+    )
 
 
 async def check_fault(

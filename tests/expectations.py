@@ -6,6 +6,8 @@ confidence    certain, likely, ambiguous
 alternatives  their codes in this order; left out: not compared
 blocked       the stages that could not be reached, in the order of the way; left out: not compared
 also          the codes of further diagnoses
+found         codes of findings that must be among those of the report
+refused       the target is refused before any packet, and the code is the one of that refusal
 slow          its server needs limits longer than the tests' own
 why           why another code than the fault's own name is right
 """
@@ -30,6 +32,8 @@ class Expectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     alternatives: tuple[str, ...] | None = None
     blocked: str | None = None
     also: tuple[str, ...] = ()
+    found: tuple[str, ...] = ()
+    refused: bool = False
     slow: bool = False
     why: str = ""
 
@@ -44,6 +48,8 @@ class Expectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             alternatives=None if like.alternatives is None or not first else tuple(a.code for a in first.alternatives),
             blocked=None if like.blocked is None or not first else " ".join(first.blocked),
             also=tuple(each.code for each in report.diagnoses[1:]),
+            found=tuple(code for code in like.found if code in {finding.code for finding in report.findings}),
+            refused=like.refused,
             slow=like.slow,
             why=like.why,
         )

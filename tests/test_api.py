@@ -42,10 +42,14 @@ _SUBJECT = {
     "delivery": "delivered",
     "issuer": "cert-chain-incomplete",
     "mode": "plain-on-implicit-tls-port",
+    "names": "conn-refused",
+    "dnssec": "dns-dnssec-bogus",
 }
+# these stand on results that an account of the lab does not give them, or wait for the usual limits
+_NOT_ALONE = {"family", "control", "sibling", "segment", "home", "relay"}
 
 
-@pytest.mark.parametrize("name", [probe.name for probe in probes() if probe.name != "family"])
+@pytest.mark.parametrize("name", [probe.name for probe in probes() if probe.name not in _NOT_ALONE])
 async def test_every_probe_runs_alone(name: str) -> None:
     async with Lab() as lab:
         practice = await lab.start(_SUBJECT.get(name, "healthy"))

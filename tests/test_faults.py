@@ -6,7 +6,17 @@ import pytest
 
 from smtpcheck.core import Confidence, Stage, Verdict
 from smtpcheck.lab import Lab
-from tests.checking import PATIENT, SHORT, assert_answered, assert_lossless, assert_redacted_alike, check_fault, checked
+from smtpcheck.settings import UsageError
+from tests.checking import (
+    PATIENT,
+    SHORT,
+    aim,
+    assert_answered,
+    assert_lossless,
+    assert_redacted_alike,
+    check_fault,
+    checked,
+)
 from tests.expectations import EXPECTED, Expectation
 
 
@@ -17,6 +27,9 @@ def test_every_fault_of_the_lab_is_expected_to_end_somehow() -> None:
 @pytest.mark.parametrize("fault", EXPECTED)
 async def test_a_fault_comes_out_as_expected(fault: str) -> None:
     expected = EXPECTED[fault]
+    if expected.refused:
+        assert await refusal(fault) == expected.code
+        return
     report = await check_fault(fault, limits=PATIENT if expected.slow else SHORT)
 
     assert Expectation.of(report, like=expected) == expected
@@ -25,6 +38,16 @@ async def test_a_fault_comes_out_as_expected(fault: str) -> None:
     assert_answered(report)
     assert_lossless(report)
     assert_redacted_alike(report)
+
+
+async def refusal(fault: str) -> str:
+    """The code of the refusal of what the user typed."""
+    async with Lab() as lab:
+        practice = await lab.start(fault)
+        with pytest.raises(UsageError) as caught:
+            aim(practice)
+        assert practice.password not in str(caught.value)
+        return caught.value.code
 
 
 async def test_a_hanging_issuer_is_not_waited_for_longer_than_its_limit_and_leaves_the_doubt() -> None:

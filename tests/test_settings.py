@@ -356,3 +356,39 @@ def test_any_connect_to(text: str) -> None:
 )
 def test_default_secret(environ: dict[str, str], reference: str) -> None:
     assert default_secret(environ) == reference
+
+
+@pytest.mark.parametrize(
+    ("spec", "code"),
+    [
+        ("smtp://me:p#ss@smtp.qq.com", "secret-url-not-encoded"),
+        ("smtp://me:p/ss@smtp.qq.com", "secret-url-not-encoded"),
+        ("smtp://me@qq.com:pass@smtp.qq.com", "secret-url-not-encoded"),
+        ("smtp://me:50%off@smtp.qq.com", "secret-url-not-encoded"),
+        ("smtp://me:p%23ss@smtp.qq.com", ""),
+        ("smtp://me:pass@smtp.qq.com", ""),
+    ],
+)
+def test_a_login_in_a_url_is_refused_and_what_cuts_it_short_is_told_without_it(spec: str, code: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_target(spec)
+
+    assert caught.value.code == code
+    assert spec[7:].rpartition("@")[0] not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["smtp.example.com", "smtp.example.com:587", "[2001:db8::1]:25", "192.0.2.1"])
+def test_a_control_host_is_a_host_with_or_without_port(text: str) -> None:
+    assert parse_target("me@example.com", control=text).control == text
+
+
+@pytest.mark.parametrize("text", ["a b", "host:99999", "me@host"])
+def test_what_is_no_control_host_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_target("me@example.com", control=text)
+
+
+def test_further_resolvers_follow_a_comma_and_are_addresses() -> None:
+    assert parse_target("me@example.com", dns="127.0.0.1:53,[::1]:53").dns == "127.0.0.1:53,[::1]:53"
+    with pytest.raises(UsageError, match="--dns"):
+        parse_target("me@example.com", dns="127.0.0.1,resolver.example.com")

@@ -25,7 +25,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up: a room may import itself and what is below it.
 ROOMS = (
-    "core", "wire", "failures", "providers", "system", "net", "credentials", "route", "settings", "heard",
+    "core", "wire", "failures", "providers", "system", "net", "credentials", "route", "reach", "settings", "heard",
     "channel", "sending", "conversation", "mailbox", "context", "probes", "diagnosis", "run", "advice", "snippets",
     "targets", "report", "frames", "fleet",
 )  # fmt: skip
@@ -38,7 +38,7 @@ CONSTANTS = {"__version__"}
 
 LONGEST_FILE = 450
 LONGER_FILES = {
-    "core.py": 500,  # the contract: one file on purpose
+    "core.py": 510,  # the contract: one file on purpose
     "conversation.py": 500,  # one walk over one connection; its stages share the connection's state
 }
 LONGEST_FUNCTION = 80

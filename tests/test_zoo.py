@@ -109,13 +109,20 @@ class Member:
         return f"{self.fault}: {dict(self.script)}"[:120]
 
 
+# nobody tells who cut the line, or whether a greeting would have come later
+SURE = {
+    "greeting-never": "likely",
+    **dict.fromkeys(("greeting-silent", "greeting-closed", "greeting-reset", "tls-reset"), "ambiguous"),
+}
+
+
 def scripted(code: str, **script: Any) -> Member:
     return Member("healthy-scripted", code, script)
 
 
 def enveloped(code: str, **script: Any) -> Member:
     options = {"sender": "me@lab.test", "recipients": ("you@lab.test",)}
-    return Member("healthy-scripted", code, script, options)
+    return Member("healthy-scripted", code, script, options, confidence=SURE.get(code, "certain"))
 
 
 async def kept(lab: Lab, member: Member, limits: Limits = SHORT) -> Seen:
@@ -528,7 +535,8 @@ async def test_a_line_that_ends_under_implicit_tls(then: str) -> None:
         code = name.format(WORDS[then])
         # inside TLS there is no other mode left to try, so that nothing more is known than silence
         code = code if place == "greeting" else NAMED_BETTER.get(code, code)
-        members.append(Member("healthy-implicit", code, ending(ALL_STAGES[place][1], then)))
+        sure = SURE.get(code, "certain")
+        members.append(Member("healthy-implicit", code, ending(ALL_STAGES[place][1], then), confidence=sure))
     all_seen = await checked_all(members)
 
     for place, seen in zip(names, all_seen, strict=True):
@@ -540,8 +548,8 @@ async def test_connections_that_do_not_come_about() -> None:
         [
             Member("conn-refused", "conn-refused"),
             Member("conn-timeout-drop", "conn-timeout-drop"),
-            Member("conn-reset", "greeting-reset"),
-            Member("closed-after-connect", "greeting-closed"),
+            Member("conn-reset", "greeting-reset", confidence="ambiguous"),
+            Member("closed-after-connect", "greeting-closed", confidence="ambiguous"),
         ]
     )
 
@@ -557,7 +565,7 @@ RESOLVERS = {
     "dns-resolver-timeout-slow": "dns-resolver-timeout-slow",
     "dns-refused": "dns-refused",
     "dns-servfail": "dns-servfail",
-    "dns-hijack-nxdomain-redirect": "banner-not-smtp",
+    "dns-hijack-nxdomain-redirect": "dns-hijack-nxdomain-redirect",
     "dns-truncated-tcp-blocked": "dns-truncated-tcp-blocked",
     "dns-truncated-tcp-works": "",
     "dns-wrong-id": "dns-garbage",

@@ -27,7 +27,7 @@ _may = under("what may be tried")
 _mail = under("with a message")
 AIM = options(
     _target("--mode", type=click.Choice(["auto", "starttls", "implicit", "plain"]), metavar="MODE", help=_MODE),
-    _target("--dns", metavar="IP[:PORT]", help="ask this resolver"),
+    _target("--dns", metavar="IP[:PORT]", help="ask this resolver; further ones after a comma"),
     _target("--ntp", metavar="HOST[:PORT]", help="compare the clock with this server"),
     _target("--connect-to", multiple=True, metavar="MAP", help="HOST:PORT:ADDR:PORT dials ADDR:PORT for HOST:PORT"),
     _target("--ca-file", metavar="PEM", shell_complete=files, help="trust these roots in place of the system's"),
@@ -38,6 +38,8 @@ AIM = options(
     _may("--deadline", type=float, metavar="SECONDS", help="be done by then (default 30)"),
     _may("--only-target", is_flag=True, help="speak to the target and the resolver alone"),
     _may("--all-addresses", is_flag=True, help="look at more than eight endpoints"),
+    _may("--control", metavar="HOST[:PORT]", help="a server that you know to open this port, to compare with"),
+    _may("--no-experiments", is_flag=True, help="make no further connections to decide between causes"),
     _mail("--from", "sender", metavar="ADDRESS", help="envelope sender"),
     _mail("--to", "recipients", multiple=True, metavar="ADDRESS", help="recipient; several are allowed"),
 )
@@ -74,6 +76,8 @@ def asked(spec: str, given: Mapping[str, Any], lang: str, *, quiet: bool = True)
     Unless `quiet`, a terminal shows how far it is. Raises UsageError and SecretError.
     """
     chosen = {name: value for name, value in given.items() if not (value is None or value is False or value == ())}
+    if chosen.pop("no_experiments", False):
+        chosen["experiments"] = False
     aim, secret, mail_secret, typing = _aim(spec, chosen)
     return _run(aim, secret, mail_secret, lang, quiet=quiet, typing=typing)
 

@@ -75,7 +75,9 @@ def _demoted(result: Result[Any], target: Target, primary: Subject | None) -> Re
         if target.kind is TargetKind.MX and finding.stage is Stage.CERTIFICATE:
             return replace(finding, severity=Severity.WARN)
         aside = result.subject.address and result.subject != primary
-        elsewhere = result.probe == "address" and primary is not None and result.subject.name != primary.name
+        elsewhere = (
+            result.probe in ("address", "family") and primary is not None and result.subject.name != primary.name
+        )
         return replace(finding, severity=Severity.NOTE) if aside or elsewhere else finding
 
     return replace(result, findings=tuple(map(milder, result.findings)))
@@ -151,6 +153,10 @@ def _name(case: Case) -> Diagnosis:
         Alternative(cause.code, Confidence.LIKELY if cause.code in likely else Confidence.AMBIGUOUS)
         for cause, _ in possible
     )
+    leader = next((cause for cause, _ in possible if cause.leads(case)), None)
+    if leader:
+        others = tuple(alternative for alternative in alternatives if alternative.code != leader.code)
+        return _diagnosis(case, leader, Confidence.LIKELY, others)
     return _diagnosis(case, Cause(symptom(case.finding), always), Confidence.AMBIGUOUS, alternatives)
 
 

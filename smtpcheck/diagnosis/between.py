@@ -136,6 +136,11 @@ def _unsigned(case: Case) -> str | None:
     return None if case.target.message else "dkim-none"
 
 
+def _author(case: Case) -> str | None:
+    """The message's own From, where the user handed one in: its address is hidden, it has one, or it was ours."""
+    return "from-header-whole-encoded" if case.finding_in("config", "config-from-encoded") else None
+
+
 def _domain(address: str) -> str:
     return address.rpartition("@")[2].lower()
 
@@ -156,5 +161,6 @@ _BETWEEN: Mapping[tuple[str, ...], Decides] = {
     ("smtputf8-address", "smtputf8-forced-by-subject"): _international,
     ("syntax-mail-rcpt", "rcpt-malformed"): _syntax,
     ("spf-missing-or-fail", "dmarc-misaligned-esp"): _spf_domain,
+    ("from-header-whole-encoded", "from-header-missing"): _author,
     ("dkim-none", "dkim-body-hash", "dkim-key-missing"): _unsigned,
 }

@@ -25,6 +25,10 @@ class Case:
         mine = (r for r in self.results if r.probe == probe and (not here or r.subject == self.result.subject))
         return next((r.facts for r in mine if r.facts is not None), None)
 
+    def finding_in(self, probe: str, code: str) -> Finding | None:
+        """That finding of another probe, None where it did not make it."""
+        return next((f for r in self.results if r.probe == probe for f in r.findings if f.code == code), None)
+
     def finding_of(self, probe: str) -> Finding | None:
         """The first finding of another probe."""
         return next((f for r in self.results if r.probe == probe for f in r.findings), None)
@@ -52,6 +56,8 @@ class Cause:
     seen: Callable[[Case], Mapping[str, Scalar]] = field(default=_nothing)
     likely: Holds = field(default=never)
     """Offline evidence for it among others that can't be told apart."""
+    leads: Holds = field(default=never)
+    """Enough evidence to name it in place of the symptom, as likely, with the others as alternatives."""
 
 
 def always(case: Case) -> bool | None:

@@ -13,7 +13,7 @@ from smtpcheck.wire.smtp import Reply
 if TYPE_CHECKING:
     from smtpcheck.diagnosis.case import Case, Cause
 
-_SAID = ("said", "text", "detail")
+_SAID = ("said", "text", "detail", "how", "other", "first", "exchange")
 # RFC 3463 section 3: what the second number of an enhanced code is about
 _SUBJECTS = ("other", "address", "mailbox", "system", "network", "protocol", "content", "policy")
 UNKNOWN_WORDS = tuple(f"words-unknown-{subject}" for subject in _SUBJECTS)
@@ -24,9 +24,13 @@ def evidence(case: Case, cause: Cause) -> tuple[Evidence, ...]:
     """The finding itself, then the other probes' results that decided for this cause."""
     own = _of(case.result, case.finding)
     deciding = {
-        Stage.CERTIFICATE: ("issuer",),
-        Stage.TLS: ("mode",),
-        Stage.GREETING: ("mode",),
+        Stage.DNS: ("dnssec",),
+        Stage.CONNECT: ("sibling", "control", "names"),
+        Stage.CERTIFICATE: ("issuer", "names", "control"),
+        Stage.TLS: ("mode", "segment"),
+        Stage.STARTTLS: ("control", "names", "relay"),
+        Stage.GREETING: ("mode", "names", "control"),
+        Stage.AUTH: ("home", "relay"),
     }.get(case.finding.stage, ())
     others = [
         _of(result, finding)

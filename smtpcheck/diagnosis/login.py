@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from smtpcheck import providers
 from smtpcheck.diagnosis import replies
 from smtpcheck.probes.auth import AuthFacts
+from smtpcheck.reach import HomeFacts
 from smtpcheck.wire.sasl import Looks
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ BLAMING = frozenset(
     }
 )
 # Their submission hosts know their own mailboxes and no others; companies' domains are served under other names.
-_OWN_DOMAINS_ONLY = frozenset({"qq", "163", "126", "yeah", "aliyun", "sina", "sohu", "139", "189"})
+OWN_DOMAINS_ONLY = frozenset({"qq", "163", "126", "yeah", "aliyun", "sina", "sohu", "139", "189"})
 # One house under several names: a login of one is known to the other's server.
 _FAMILIES = (frozenset({"163", "126", "yeah"}), frozenset({"qq", "foxmail"}), frozenset({"outlook", "m365"}))
 
@@ -139,6 +140,9 @@ def the_fixed_user(case: Case) -> bool | None:
 def at_home(case: Case) -> bool | None:
     """The user's domain is one of this very provider's, or of the same house."""
     row, home = _provider(case), providers.by_domain(_domain(case))
+    told = case.facts("home")
+    if row is not None and isinstance(told, HomeFacts) and told.provider == row.id:
+        return True
     if row is None or home is None:
         return False
     return row.id == home.id or any({row.id, home.id} <= family for family in _FAMILIES)
@@ -147,7 +151,7 @@ def at_home(case: Case) -> bool | None:
 def foreign_user(case: Case) -> bool | None:
     """The user's mailbox lies with somebody else: a host that knows its own addresses alone can't know it."""
     row = _provider(case)
-    return row is not None and row.id in _OWN_DOMAINS_ONLY and bool(_domain(case)) and not at_home(case)
+    return row is not None and row.id in OWN_DOMAINS_ONLY and bool(_domain(case)) and not at_home(case)
 
 
 # How it was said
@@ -220,6 +224,32 @@ LIKELY: Mapping[str, Holds] = {
 
 UNLIKELY: Mapping[str, Holds] = {"qq-password-not-authcode": code_at("qq", "foxmail")}
 """What makes one cause less likely than the others, without ruling it out."""
+
+
+# what nobody's password is
+_CERTAIN: Mapping[str, Holds] = {
+    "env-var-missing": flagged("empty", "placeholder"),
+    "secret-interpolated": flagged("unexpanded"),
+}
+_SLIPS = frozenset({"secret-interpolated", "secret-invisible-char", "secret-trailing-newline"})
+# words that say no more than that user or password is wrong; those of other providers have causes of their own
+_PLAIN_WORDS = frozenset({"auth-credentials-refused", "aliyun-526"})
+
+
+def proven(case: Case, code: str) -> bool:
+    """What was sent for a password can't be one, and the words have no other cause than a wrong one."""
+    said = _said(case) or ()
+    return code in _CERTAIN and len(said) == 1 and blames_the_login(case) and bool(_CERTAIN[code](case))
+
+
+def leading(code: str) -> Holds:
+    """The password shows a slip of copying, and the words know no other cause than a wrong password."""
+
+    def holds(case: Case) -> bool | None:
+        said = _said(case)
+        return code in _SLIPS and bool(said) and set(said or ()) <= _PLAIN_WORDS and suspected(case, code)
+
+    return holds
 
 
 def suspected(case: Case, code: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 
 from smtpcheck.lab.listeners import reset
@@ -35,6 +36,12 @@ class Channel:
     def version(self) -> str:
         """The TLS version as OpenSSL names it; empty before TLS."""
         return (self._tls.version() or "") if self._tls else ""
+
+    @property
+    def segment(self) -> int:
+        """The largest segment that the peer asked for."""
+        raw = self._writer.get_extra_info("socket")
+        return int(raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))
 
     async def line(self) -> bytes:
         """The next line with its end; empty at the end. Raises ProtocolError past `MOST_LINE`."""

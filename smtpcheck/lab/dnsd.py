@@ -40,6 +40,10 @@ class DnsFault(StrEnum):
     GARBAGE = "garbage"
     WRONG_ID = "wrong-id"
     EMPTY = "empty"
+    BOGUS = "bogus"
+    """SERVFAIL, and the truth to who asks for it unchecked (CD, RFC 4035 section 3.2.2): what a validator does."""
+    FORGED = "forged"
+    """An answer that somebody forged on the way comes first, the truth after it."""
     INVENTS_ADDRESSES = "invents-addresses"
     """A wrong host resolves to the portal's address: what some access networks do with NXDOMAIN."""
 
@@ -50,6 +54,9 @@ _RCODES = {
     DnsFault.SERVFAIL: dns.rcode.SERVFAIL,
     DnsFault.REFUSED: dns.rcode.REFUSED,
 }
+
+# one of the addresses that national filters put into forged answers
+FORGED_ADDRESS = "8.7.198.46"
 
 Key = tuple[dns.name.Name, dns.rdatatype.RdataType]
 
@@ -64,7 +71,7 @@ class NameServer:
         """(name, type, "udp" or "tcp") of every query, in order."""
         self._has_tcp = tcp
         self._blocked: socket.socket | None = None
-        self._udp = Datagrams(lambda query: self.answer(query, "udp"))
+        self._udp = Datagrams(self.datagrams)
         self._tcp = Listener(self._serve, seconds=30.0)
 
     @property
@@ -107,6 +114,16 @@ class NameServer:
         if self._blocked is not None:
             self._blocked.close()
 
+    def datagrams(self, wire: bytes) -> tuple[bytes, ...]:
+        """What comes back over UDP, in order."""
+        reply = self.answer(wire, "udp")
+        if reply is None:
+            return ()
+        query = dns.message.from_wire(wire) if self.faults else None
+        if query and self._fault(query.question[0].name) is DnsFault.FORGED:
+            return (_forged(query), reply)
+        return (reply,)
+
     def answer(self, wire: bytes, over: str) -> bytes | None:
         """The reply to a query in wire format; None: silence."""
         try:
@@ -133,6 +150,8 @@ class NameServer:
             reply.set_rcode(_RCODES[fault])
             if fault in (DnsFault.NXDOMAIN, DnsFault.NODATA):
                 reply.authority = [_rrset(ZONE, dns.rdatatype.SOA, _SOA)]
+        elif fault is DnsFault.BOGUS and not query.flags & dns.flags.CD:
+            reply.set_rcode(dns.rcode.SERVFAIL)
         elif fault is DnsFault.TRUNCATED and over == "udp":
             reply.flags |= dns.flags.TC
         elif fault is DnsFault.INVENTS_ADDRESSES and not self._knows(name):
@@ -171,6 +190,14 @@ class NameServer:
 
 def _rrset(name: dns.name.Name, kind: dns.rdatatype.RdataType, *data: str) -> dns.rrset.RRset:
     return dns.rrset.from_text(name, _TTL, dns.rdataclass.IN, kind, *data)
+
+
+def _forged(query: dns.message.Message) -> bytes:
+    reply = dns.message.make_response(query, recursion_available=True)
+    name, kind = query.question[0].name, query.question[0].rdtype
+    if kind is dns.rdatatype.A:
+        reply.answer = [_rrset(name, kind, FORGED_ADDRESS)]
+    return reply.to_wire()
 
 
 def _spoilt(wire: bytes, fault: DnsFault | None) -> bytes | None:

@@ -7,6 +7,7 @@ A row says which server misbehaves how; what it does not say is good.
   mode     how the user expects TLS to start: starttls | implicit | plain
   speaks   how the port really does, when that is something else
   target   account ("me@DOMAIN") | mx ("mx:DOMAIN")
+  spec     what the user types in place of that, where it is the fault or a host; {host} and {domain} are filled in
   domain, host   the names of the account's domain and of its server, as "qq.com" and "smtp.qq.com"; "" for names of the
            lab's own. ports: those of the host where it stands, first the usual one; its other usual ports are closed
   options  what else the user says to `check`: user, sender, recipients, auth ...; {account} is me@DOMAIN
@@ -17,7 +18,11 @@ A row says which server misbehaves how; what it does not say is good.
   dns      how the resolver answers (dnsd.DnsFault), for: where = host | domain | everything
   resolver shared | own | udp-only | down
   address, address6, mx   records; "" for none
+  network  ways to addresses and ports, "ADDRESS PORT WAY" each with * for any (network.Way); for checks in this process
+  beside   records of a second resolver, which the user names after the first, "NAME TYPE DATA" each
+  hosts    what this machine's hosts file says, "ADDRESS NAME" each; proxies: names of variables that name one
   records  further ones, "NAME TYPE DATA" each, in place of those above; {host} and {domain} are filled in
+  letter   the message that the user hands in as a file, with LF for line ends; {account} is me@DOMAIN
   send     a message is to be sent; folder: where it lands, "" for nowhere; imap: how the mailbox misbehaves (imapd)
   ntp      how the time server misbehaves (ntpd.NtpFault); offset: what its time is ahead of ours, in seconds
 """
@@ -35,6 +40,7 @@ from typing import Any
 from smtpcheck.core import Mode
 from smtpcheck.lab.dnsd import DnsFault
 from smtpcheck.lab.issuerd import IssuerFault
+from smtpcheck.lab.network import Route
 from smtpcheck.lab.ntpd import NtpFault
 from smtpcheck.lab.script import Script, script
 
@@ -76,6 +82,7 @@ class Fault:
     mode: Mode = Mode.STARTTLS
     speaks: Mode | None = None
     target: str = "account"
+    spec: str = ""
     cert: str = "good"
     issuer: str = ""
     script: Script = field(default_factory=Script)
@@ -91,10 +98,15 @@ class Fault:
     address6: str = ""
     mx: str = "10 {host}."
     records: tuple[str, ...] = ()
+    network: tuple[Route, ...] = ()
+    beside: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
     ntp: str = ""
     offset: float = 0.0
     send: bool = False
     """A message is to be sent, and looked for in the account's mailbox."""
+    letter: str = ""
     folder: str = "INBOX"
     """Where it lands; empty: nowhere."""
     imap: str = ""
@@ -105,6 +117,10 @@ _READ: Mapping[str, Any] = {
     "server": Server,
     "ports": tuple,
     "records": tuple,
+    "network": lambda routes: tuple(map(Route.parse, routes)),
+    "beside": tuple,
+    "hosts": tuple,
+    "proxies": tuple,
     "mode": Mode,
     "speaks": Mode,
     "issuer": lambda word: word if word == "served" else IssuerFault(word),

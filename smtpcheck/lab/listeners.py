@@ -14,7 +14,7 @@ from typing import Any
 from smtpcheck.wire import ProtocolError
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
-Answer = Callable[[bytes], bytes | None]
+Answer = Callable[[bytes], bytes | tuple[bytes, ...] | None]
 
 LOOPBACK = "127.0.0.1"
 
@@ -87,7 +87,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 class Datagrams(asyncio.DatagramProtocol):
-    """A UDP service on a free loopback port: each datagram has at most one answer."""
+    """A UDP service on a free loopback port: each datagram has none, one or several answers."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
@@ -116,12 +116,13 @@ class Datagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         """Answer, or not."""
-        answer = self._answer(data)
-        if answer is None or self._raw is None:
-            return
-        # past the transport, which sends no empty datagram; a full socket buffer loses the answer, as UDP may
-        with contextlib.suppress(OSError):
-            self._raw.sendto(answer, addr)
+        said = self._answer(data)
+        for answer in (said,) if isinstance(said, bytes) else said or ():
+            if self._raw is None:
+                return
+            # past the transport, which sends no empty datagram; a full socket buffer loses the answer, as UDP may
+            with contextlib.suppress(OSError):
+                self._raw.sendto(answer, addr)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let `stop` go on."""

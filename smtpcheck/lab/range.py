@@ -10,7 +10,7 @@ import shutil
 import ssl
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
@@ -21,8 +21,10 @@ from smtpcheck.lab.faults import Fault, Resolver, Server, Where, fault, rows
 from smtpcheck.lab.imapd import ImapServer
 from smtpcheck.lab.issuerd import Issuer
 from smtpcheck.lab.listeners import LOOPBACK, Closed, Dropping
+from smtpcheck.lab.network import Network, Way
 from smtpcheck.lab.ntpd import TimeServer
 from smtpcheck.lab.pki import Authority
+from smtpcheck.lab.script import Reply, Script, Then
 from smtpcheck.lab.scripted import ScriptedServer
 from smtpcheck.lab.smtpd import GoodServer
 
@@ -45,7 +47,7 @@ class Practice:
 
     fault: str
     target: str
-    """What a user would type: me@DOMAIN or mx:DOMAIN; DOMAIN is found through the lab's resolver."""
+    """What a user would type: me@DOMAIN, mx:DOMAIN, a host; DOMAIN is found through the lab's resolver."""
     host: str
     port: int
     mode: Mode
@@ -59,6 +61,11 @@ class Practice:
     clock: TimeServer
     issuer: Issuer | None
     mailbox: ImapServer | None = None
+    dialer: Network | None = None
+    """For a fault of the network between: what a check in this process dials with; None: sockets as they are."""
+    hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The hosts file that this machine has for the fault."""
+    proxies: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -116,8 +123,9 @@ class Lab:
         if isinstance(resolver, NameServer):
             _publish(resolver, row, domain, host, row.ports[0] if row.ports else server.port)
         clock = await self._clock(row)
+        second = await self._beside(row, domain, host)
         options: dict[str, Any] = {
-            "dns": f"{LOOPBACK}:{resolver.port}",
+            "dns": ",".join(f"{LOOPBACK}:{each.port}" for each in (resolver, second) if each),
             "ntp": f"{LOOPBACK}:{clock.port}",
             "ca_file": str(ca_file),
         }
@@ -126,13 +134,15 @@ class Lab:
         detours = await self._detours(row, host, server.port)
         if detours:
             options["connect_to"] = detours
-        options |= {name: _named(value, f"me@{domain}") for name, value in row.options.items()}
+        options |= {name: _named(value, domain, host) for name, value in row.options.items()}
         mailbox = await self._mailbox(row, authority, domain, password, server, resolver)
         if mailbox:
             options |= {"send": True, "imap": f"imap.{domain}:{mailbox.port}"}
+        if row.letter:
+            options["message"] = self._letter(row, f"me@{domain}")
         return Practice(
             fault=row.name,
-            target=f"mx:{domain}" if row.target == "mx" else f"me@{domain}",
+            target=_typed(row, domain, host),
             host=host,
             port=server.port,
             mode=row.mode,
@@ -143,11 +153,46 @@ class Lab:
             clock=clock,
             issuer=issuer,
             mailbox=mailbox,
+            dialer=await self._network(row, host, context, server.port),
+            hosts=_hosts(row, domain, host),
+            proxies=row.proxies,
         )
+
+    def _letter(self, row: Fault, account: str) -> str:
+        """The path of the message."""
+        if self._folder is None:
+            raise RuntimeError("the lab is not open: use `async with Lab() as lab`")
+        path = self._folder / f"{row.name}.eml"
+        path.write_bytes(row.letter.replace("{account}", account).replace("\n", "\r\n").encode())
+        return str(path)
+
+    async def _beside(self, row: Fault, domain: str, host: str) -> NameServer | None:
+        """The second resolver, which knows its own records alone."""
+        if not row.beside:
+            return None
+        second = await self._started(NameServer())
+        _add(second, row.beside, domain, host)
+        return second
+
+    async def _network(self, row: Fault, host: str, context: ssl.SSLContext, port: int) -> Network | None:
+        """The network between, with the other servers that its ways lead to."""
+        if not row.network:
+            return None
+        servers = {Way.SERVER: port}
+        ways = {route.way for route in row.network}
+        if Way.ELSEWHERE in ways:
+            good = GoodServer(mode=row.mode, host=host, context=context, accounts={})
+            servers[Way.ELSEWHERE] = (await self._started(good)).port
+        if Way.SILENT in ways:
+            silent = Script(greeting=Reply(then=Then.HANG))
+            servers[Way.SILENT] = (await self._started(ScriptedServer(silent))).port
+        return Network(row.network, servers)
 
     async def _detours(self, row: Fault, host: str, port: int) -> tuple[str, ...]:
         """Where the ports under 1024 are, which need root; a host's other usual ports are shut."""
         ports = row.ports or ((25,) if row.target == "mx" and row.server is not Server.NONE else ())
+        if row.network:
+            return ()
         others = [each for each in _USUAL if each not in ports] if row.ports else []
         shut = (await self._started(Closed())).port if others else 0
         return (
@@ -222,11 +267,11 @@ class Lab:
         return self._honest
 
 
-def _named(value: Any, account: str) -> Any:
-    """An option's value with the account filled in."""
+def _named(value: Any, domain: str, host: str) -> Any:
+    """An option's value with the names filled in."""
     if isinstance(value, str):
-        return value.replace("{account}", account)
-    return tuple(_named(each, account) for each in value) if isinstance(value, list | tuple) else value
+        return value.replace("{account}", f"me@{domain}").replace("{domain}", domain).replace("{host}", host)
+    return tuple(_named(each, domain, host) for each in value) if isinstance(value, list | tuple) else value
 
 
 def _server(
@@ -254,11 +299,25 @@ def _publish(resolver: NameServer, row: Fault, domain: str, host: str, port: int
         resolver.add(host, "AAAA", row.address6)
     if row.mx:
         resolver.add(domain, "MX", row.mx.format(host=host))
-    named = [record.format(host=host, domain=domain).split(None, 2) for record in row.records]
-    for key in {(name, kind) for name, kind, _ in named}:
-        resolver.add(*key, *(data for name, kind, data in named if (name, kind) == key))
+    _add(resolver, row.records, domain, host)
     if row.dns:
         resolver.spoil({Where.HOST: host, Where.DOMAIN: domain, Where.EVERYTHING: "."}[row.where], row.dns)
+
+
+def _add(resolver: NameServer, records: Sequence[str], domain: str, host: str) -> None:
+    named = [record.format(host=host, domain=domain).split(None, 2) for record in records]
+    for key in {(name, kind) for name, kind, _ in named}:
+        resolver.add(*key, *(data for name, kind, data in named if (name, kind) == key))
+
+
+def _typed(row: Fault, domain: str, host: str) -> str:
+    usual = f"mx:{domain}" if row.target == "mx" else f"me@{domain}"
+    return row.spec.format(host=host, domain=domain) if row.spec else usual
+
+
+def _hosts(row: Fault, domain: str, host: str) -> Mapping[str, tuple[str, ...]]:
+    lines = (line.format(host=host, domain=domain).split() for line in row.hosts)
+    return {name: (address,) for address, name in lines}
 
 
 class Background:

@@ -96,6 +96,8 @@ class Script:
     injected: bytes = b""
     """Plaintext in the same segment as the 220 of STARTTLS: CVE-2021-38371 and its kin."""
     shake: Shake = Shake.COMPLETE
+    largest: int = 0
+    """Octets of a segment that still get through on the way to the client (a black hole of PMTUD); 0: all do."""
     tickets: int = 0
     """How many session tickets follow a TLS 1.3 handshake; 0: the library's two."""
     oldest: str = ""
@@ -141,6 +143,7 @@ _READ: Mapping[str, Any] = {
     "recipients": lambda rows: {address: reply(row) for address, row in rows.items()},
     "injected": lambda text: text.encode("latin-1"),
     "shake": Shake,
+    "largest": int,
     "tickets": int,
     "queued": reply,
     "auth": reply,

@@ -175,6 +175,10 @@ class ScriptedServer:
         if context is None:
             raise ProtocolError("TLS without a certificate")
         match self.script.shake:
+            case Shake.COMPLETE if self.script.largest and channel.segment > self.script.largest:
+                await channel.raw_hello()
+                await channel.drain_forever()
+                raise _Over
             case Shake.COMPLETE:
                 await channel.handshake(context)
                 self.ledger.handshakes.append(channel.version)

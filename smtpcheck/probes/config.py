@@ -10,6 +10,7 @@ from typing import Any
 from smtpcheck import providers, route
 from smtpcheck.context import Context
 from smtpcheck.core import Finding, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.wire.message import hidden_author
 from smtpcheck.wire.slips import Slip, code_point, slips
 
 _SECRET = {
@@ -24,6 +25,10 @@ _SECRET = {
 }
 # first labels under which mailboxes are read
 _READING = frozenset({"imap", "imap4", "imaps", "pop", "pop3", "pop3s"})
+# They take every mail, show it to the developer, and deliver none (their own pages).
+_SANDBOXES = frozenset(
+    {"sandbox.smtp.mailtrap.io", "smtp.mailtrap.io", "smtp.ethereal.email", "debugmail.io", "mailhog", "mailpit"}
+)
 # One house under several names: a login of one is known to the other's server.
 _FAMILIES = (frozenset({"163", "126", "yeah"}), frozenset({"qq", "foxmail"}))
 _OWN_PAGES = "the provider's own pages"
@@ -44,6 +49,10 @@ class ConfigFacts:
     login: bool
     """A login is asked for."""
     secret: tuple[Slip, ...] = ()
+    author: str = ""
+    """The From of the user's own message, where it holds no address as it stands, and one once it is decoded."""
+    proxies: tuple[str, ...] = ()
+    """Names of the environment's variables that name a proxy."""
     local_name_ascii: bool = True
     """This machine's own name, which many libraries say in EHLO, is ASCII."""
 
@@ -59,6 +68,9 @@ class Config(Probe[ConfigFacts]):
         Rule("config-host-url", Severity.FAIL, Stage.CONFIG, "RFC 1123 section 2.1"),
         Rule("config-host-mailbox", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
         Rule("config-host-exchanger", Severity.WARN, Stage.CONFIG, "RFC 6409 section 3.1"),
+        Rule("config-host-sandbox", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
+        Rule("config-from-encoded", Severity.WARN, Stage.CONFIG, "RFC 2047 section 5"),
+        Rule("config-proxy-set", Severity.NOTE, Stage.CONFIG, "curl(1), section ENVIRONMENT"),
         Rule("config-host-foreign", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
         Rule("config-port-closed", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
         Rule("config-mode-unusual", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
@@ -68,6 +80,7 @@ class Config(Probe[ConfigFacts]):
         Rule("config-sender-foreign", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
         Rule("config-sender-differs", Severity.NOTE, Stage.CONFIG, _OWN_PAGES),
         Rule("config-recipients-joined", Severity.WARN, Stage.CONFIG, "RFC 5321 section 4.1.1.3"),
+        Rule("config-recipient-near", Severity.NOTE, Stage.CONFIG, "Damerau (1964): one slip of the hand"),
         Rule("config-ehlo-short", Severity.NOTE, Stage.CONFIG, "RFC 5321 section 2.3.5"),
         Rule("config-ehlo-non-ascii", Severity.NOTE, Stage.CONFIG, "RFC 5321 section 4.1.1.1"),
         *(Rule(code, Severity.WARN, Stage.CONFIG, "RFC 4616 section 2") for code in dict.fromkeys(_SECRET.values())),
@@ -92,6 +105,8 @@ class Config(Probe[ConfigFacts]):
             ehlo=target.ehlo,
             login=login,
             secret=ctx.secret_slips if login else (),
+            author=hidden_author(ctx.message.message) if ctx.message else "",
+            proxies=ctx.proxies,
             local_name_ascii=socket.gethostname().isascii(),
         )
 
@@ -109,6 +124,10 @@ class Config(Probe[ConfigFacts]):
         if row and facts.user and facts.sender and facts.kind is not TargetKind.MX:
             yield from self._sender(facts, row)
         yield from self._envelope(facts)
+        if facts.author:
+            yield self.found("config-from-encoded", author=facts.author)
+        if facts.proxies:
+            yield self.found("config-proxy-set", names=", ".join(facts.proxies))
 
     def _name(self, facts: ConfigFacts) -> Iterator[Finding]:
         """A target that was not read by the grammar may hold anything."""
@@ -124,6 +143,8 @@ class Config(Probe[ConfigFacts]):
             yield self.found("config-host-character", char=code_point(name[odd - 1]), place=odd)
 
     def _host(self, facts: ConfigFacts, row: providers.Provider | None) -> Iterator[Finding]:
+        if facts.name.lower() in _SANDBOXES:
+            yield self.found("config-host-sandbox", host=facts.name)
         # who names neither user nor secret may want to know of the exchanger or mailbox host itself
         if not (facts.user or facts.login) or row:
             return
@@ -177,6 +198,8 @@ class Config(Probe[ConfigFacts]):
             place = next((place for place, char in enumerate(recipient, 1) if char in ",;，；、"), 0)
             if recipient.count("@") > 1 and place and '"' not in recipient:
                 yield self.found("config-recipients-joined", address=recipient, place=place)
+            if near := providers.nearest_domain(_domain(recipient)):
+                yield self.found("config-recipient-near", address=recipient, near=near)
         ehlo = facts.ehlo
         if not ehlo.isascii() or "xn--" in ehlo.lower() or (not ehlo and not facts.local_name_ascii):
             yield self.found("config-ehlo-non-ascii", name=ehlo)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from smtpcheck import reach
 from smtpcheck.context import Context
-from smtpcheck.core import Finding, Probe, Result, Rule, Severity, Stage, Status, Subject, Target
+from smtpcheck.core import Failure, Finding, Kind, Probe, Result, Rule, Severity, Stage, Status, Subject, Target
 
 _OPEN = frozenset({Status.OK, Status.NOTE, Status.WARN})
 
@@ -29,6 +30,7 @@ class Family(Probe[FamilyFacts]):
     rules = (
         Rule("family-ipv6-broken", Severity.WARN, Stage.CONNECT, "RFC 8305"),
         Rule("family-ipv4-broken", Severity.WARN, Stage.CONNECT, "RFC 8305"),
+        Rule("family-only-ipv6", Severity.FAIL, Stage.CONNECT, "RFC 3974 section 2"),
         Rule("family-ipv6-no-route", Severity.NOTE, Stage.CONNECT, "RFC 6724 section 5"),
     )
 
@@ -38,7 +40,12 @@ class Family(Probe[FamilyFacts]):
         for result in _ports(earlier):
             where = Subject(result.subject.name, "", result.subject.port)
             seen.setdefault(where, set()).add(":" in result.subject.address)
-        return [where for where, families in seen.items() if len(families) == 2]
+        lonely = {(r.subject.name, r.subject.port) for r in _ports(earlier) if _without_route(r)}
+        return [
+            where
+            for where, families in seen.items()
+            if len(families) == 2 or ((where.name, where.port) in lonely and _has_no_ipv4(where.name, earlier))
+        ]
 
     async def observe(self, subject: Subject, ctx: Context) -> FamilyFacts:
         """Reads the results of the port probe."""
@@ -51,6 +58,9 @@ class Family(Probe[FamilyFacts]):
 
     def judge(self, facts: FamilyFacts) -> Iterator[Finding]:
         """Programs that try the dead family first hang or fail; no route of ours is harmless."""
+        if not facts.v4 and facts.v6 and all(status is Status.INCONCLUSIVE for status in facts.v6):
+            yield self.found("family-only-ipv6", port=facts.port)
+            return
         v4, v6 = (any(status in _OPEN for status in family) for family in (facts.v4, facts.v6))
         if v4 and not v6:
             ours = all(status is Status.INCONCLUSIVE for status in facts.v6)
@@ -61,3 +71,14 @@ class Family(Probe[FamilyFacts]):
 
 def _ports(results: Sequence[Result[Any]]) -> Iterator[Result[Any]]:
     return (r for r in results if r.probe == "port" and r.subject.address)
+
+
+def _without_route(result: Result[Any]) -> bool:
+    """To an IPv6 address this machine has no route."""
+    outcome = result.outcome
+    return ":" in result.subject.address and isinstance(outcome, Failure) and outcome.kind is Kind.NO_ROUTE
+
+
+def _has_no_ipv4(name: str, results: Sequence[Result[Any]]) -> bool:
+    known = reach.believed(name, results)
+    return known is not None and known.a.absent

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from smtpcheck import providers
 from smtpcheck.context import Context
 from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
 from smtpcheck.route import MxFacts, literal
@@ -32,6 +33,7 @@ class MailExchangers(Probe[MxFacts]):
         Rule("mx-null-mixed", Severity.WARN, Stage.DNS, "RFC 7505 section 3"),
         Rule("mx-absent", Severity.FAIL, Stage.DNS, "RFC 5321 section 5.1"),
         Rule("mx-implicit", Severity.NOTE, Stage.DNS, "RFC 5321 section 5.1"),
+        Rule("mx-near-known", Severity.NOTE, Stage.DNS, "Damerau (1964): one slip of the hand"),
         Rule("mx-address-literal", Severity.WARN, Stage.DNS, "RFC 1035 section 3.3.9"),
         Rule("mx-own-unknown", Severity.FAIL, Stage.DNS, "RFC 5321 section 5.1"),
         *(Rule(code, Severity.FAIL, Stage.DNS, "RFC 5321 section 5.1") for code in _BROKEN.values()),
@@ -62,6 +64,8 @@ class MailExchangers(Probe[MxFacts]):
         elif facts.mx.broke is Kind.NODATA:
             known = all(answer.absent for answer in facts.own)
             yield self.found("mx-absent" if known else "mx-own-unknown", name=facts.domain)
+        if near := providers.nearest_domain(facts.domain):
+            yield self.found("mx-near-known", name=facts.domain, near=near)
         for exchange in facts.exchanges:
             if literal(exchange):
                 yield self.found("mx-address-literal", name=facts.domain, exchange=exchange)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,14 +11,17 @@ from typing import Any
 from smtpcheck import route
 from smtpcheck.context import Context
 from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target
-from smtpcheck.failures import Broken
+from smtpcheck.failures import Broken, CouldNotAsk
 
 _BROKEN = {
     Kind.REFUSED: "port-refused",
     Kind.TIMEOUT: "port-timeout",
     Kind.RESET: "port-reset",
     Kind.UNREACHABLE: "port-unreachable",
+    Kind.LOCAL: "port-forbidden",
 }
+
+_FORBIDDEN = (os.strerror(errno.EPERM), os.strerror(errno.EACCES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,11 @@ class Port(Probe[PortFacts]):
             await dialogue.reach(Stage.CONNECT)
         except Broken as error:
             broke, detail = error.unless(Stage.CONNECT).kind, error.detail
+        except CouldNotAsk as error:
+            # EPERM and EACCES are the system's own word: a rule of this machine stops this program
+            if error.detail not in _FORBIDDEN:
+                raise
+            broke, detail = Kind.LOCAL, error.detail
         seconds = next(step.elapsed for step in dialogue.record.steps if step.stage is Stage.CONNECT)
         return PortFacts(broke=broke, detail=detail, seconds=seconds)
 

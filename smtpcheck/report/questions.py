@@ -69,7 +69,9 @@ def _mine(report: Report, probe: str) -> list[Result[Any]]:
     subject = route.chosen(report.target, report.results)
 
     def concerns(result: Result[Any]) -> bool:
-        if result.probe != probe:
+        # that the only family leads nowhere is what the port's question ends with
+        lonely = probe == "port" and result.probe == "family" and result.status is Status.FAIL
+        if result.probe != probe and not lonely:
             return False
         if result.subject.address:
             return result.subject == subject
@@ -122,7 +124,7 @@ class _Fine:
 def questions(target: Target, probes: Sequence[Probe[Any]]) -> tuple[Probe[Any], ...]:
     """The probes that have something to ask when all goes well, in the order of the way: the check rehearsed."""
     supposed: dict[tuple[str, Subject], Result[Any]] = {}
-    plain = [probe for probe in probes if not probe.experiment]
+    plain = [probe for probe in probes if not (probe.experiment or probe.last)]
     grew = True
     while grew:
         earlier = tuple(supposed.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -68,11 +69,15 @@ class Answer:
         return self.broke in (Kind.NXDOMAIN, Kind.NODATA)
 
 
-def pack_query(name: str, type_: str, ident: int) -> bytes:
-    """A recursive query for an absolute name. Raises ProtocolError for what can't be a domain name."""
+def pack_query(name: str, type_: str, ident: int, *, unchecked: bool = False) -> bytes:
+    """A recursive query for an absolute name; `unchecked`: no matter what DNSSEC says (CD, RFC 4035 section 3.2.2).
+
+    Raises ProtocolError for what can't be a domain name.
+    """
     owner = absolute(name)
     try:
         query = dns.message.make_query(owner, type_, use_edns=True, payload=1232, id=ident)
+        query.flags |= dns.flags.CD if unchecked else 0
         return query.to_wire()
     except (dns.exception.DNSException, ValueError) as error:
         raise ProtocolError(f"not a domain name: {type(error).__name__}") from error
@@ -117,12 +122,21 @@ def parse_answer(wire: bytes, name: str, type_: str, ident: int) -> Answer | Non
     if rcode == dns.rcode.NXDOMAIN:
         return Answer(name=name, type=type_, broke=Kind.NXDOMAIN)
     if rcode == dns.rcode.SERVFAIL:
-        return Answer(name=name, type=type_, broke=Kind.SERVFAIL)
+        return Answer(name=name, type=type_, broke=Kind.SERVFAIL, detail=_reason(message))
     if rcode == dns.rcode.REFUSED:
         return Answer(name=name, type=type_, broke=Kind.DNS_REFUSED)
     if rcode != dns.rcode.NOERROR:
         return Answer(name=name, type=type_, broke=Kind.SERVFAIL, detail=dns.rcode.to_text(rcode))
     return _records(message, name, type_)
+
+
+def _reason(message: dns.message.Message) -> str:
+    """The resolver's own reason (RFC 8914), empty where it gives none."""
+    for option in message.options:
+        if isinstance(option, dns.edns.EDEOption):
+            said = f": {option.text}" if option.text else ""
+            return f"{dns.edns.EDECode.to_text(option.code).lower().replace('_', ' ')}{said}"[:200]
+    return ""
 
 
 def _message(wire: bytes, *, question_only: bool = False) -> dns.message.Message:

@@ -6,6 +6,8 @@ import base64
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from urllib.parse import quote
 
 from smtpcheck.wire import ProtocolError
@@ -105,6 +107,22 @@ def header_fields(message: bytes) -> tuple[tuple[bytes, bytes], ...]:
         found.append((match[1], match[2].replace(b"\r\n", b"").strip()))
         at = match.end()
     return tuple(found)
+
+
+def hidden_author(message: bytes) -> str:
+    """The From that names an address only once it is decoded, which RFC 2047 section 5 forbids; empty: it is in order.
+
+    Raises ProtocolError for a message without a readable header.
+    """
+    values = [value for name, value in header_fields(message) if name.lower() == b"from"]
+    raw = values[0].decode("utf-8", "replace") if values else ""
+    if not raw or "@" in re.sub(r"=\?[^?\s]+\?[BbQq]\?[^?\s]*\?=", "", raw):
+        return ""
+    try:
+        decoded = str(make_header(decode_header(raw)))
+    except (HeaderParseError, LookupError, ValueError):
+        return ""
+    return decoded[:200] if "@" in decoded else ""
 
 
 def _ended(message: bytes) -> bytes:

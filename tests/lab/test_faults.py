@@ -18,6 +18,7 @@ from tests.lab import healthy_symptoms as healthy
 from tests.lab import login_symptoms as login
 from tests.lab import mail_symptoms as mail
 from tests.lab import name_symptoms as names
+from tests.lab import reach_symptoms as reach
 from tests.lab import words_symptoms as words
 from tests.lab import zoo_symptoms as zoo
 from tests.lab.clients import secured
@@ -102,7 +103,7 @@ SYMPTOMS: dict[str, Symptom] = {
     "tls-implicit-on-starttls-port": mail.wants_starttls,
     "plain-on-implicit-tls-port": mail.wants_tls,
     "quit-never-answered": mail.no_farewell,
-    "host-typo": names.no_name(dns.resolver.NXDOMAIN),
+    "host-unknown": names.no_name(dns.resolver.NXDOMAIN),
     "dns-nodata-host": names.no_name(dns.resolver.NoAnswer),
     "dns-servfail": names.no_name(dns.resolver.NoNameservers, "SERVFAIL"),
     "dns-refused": names.no_name(dns.resolver.NoNameservers, "REFUSED"),
@@ -173,6 +174,7 @@ SYMPTOMS: dict[str, Symptom] = {
     "auth-oauth-only": login.token,
     **delivery.SYMPTOMS,
     **words.SYMPTOMS,
+    **reach.SYMPTOMS,
     **healthy.SYMPTOMS,
 }
 

@@ -63,8 +63,8 @@ async def test_a_bad_exchange_before_a_good_one_is_a_warning_and_the_domain_is_h
     ("kind", "code"),
     [
         ("unknown", "dns-servfail"),
-        ("empty", "dns-nodata-host"),
-        ("missing", "dns-nxdomain"),
+        ("empty", "mx-target-no-address"),
+        ("missing", "mx-target-nxdomain"),
         ("loop", "dns-servfail"),
         ("dead", "conn-refused"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.name
@@ -279,6 +280,26 @@ def test_an_odd_name_in_an_answer_is_escaped() -> None:
     answer = said(r"example.com. 60 IN MX 5 a\010\027b\.c\200.example.net.", name="example.com", kind="MX")
     assert answer is not None
     assert answer.mx == (Mx(5, r"a\010\027b\.c\200.example.net"),)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "reason"),
+    [(7, "", "signature expired"), (6, "no DS", "dnssec bogus: no DS"), (60_000, "odd", "60000: odd")],
+)
+def test_the_resolvers_own_reason_for_a_failure(code: int, text: str, reason: str) -> None:
+    failed = message(rcode=dns.rcode.SERVFAIL)
+    failed.use_edns(options=[dns.edns.EDEOption(code, text)])
+    answer = parse_answer(failed.to_wire(), NAME, "A", IDENT)
+
+    assert answer is not None
+    assert (answer.broke, answer.detail) == (Kind.SERVFAIL, reason)
+
+
+def test_a_query_may_ask_for_what_does_not_verify() -> None:
+    checked, unchecked = (dns.message.from_wire(pack_query(NAME, "A", IDENT, unchecked=cd)) for cd in (False, True))
+
+    assert not checked.flags & dns.flags.CD
+    assert unchecked.flags & dns.flags.CD
 
 
 def test_truncated() -> None:

@@ -24,6 +24,7 @@ from smtpcheck.wire.message import (
     flaws,
     folded,
     header_fields,
+    hidden_author,
     needs,
     parameter,
     phrase,
@@ -363,3 +364,20 @@ def test_unprintable(odd: str) -> None:
 @pytest.mark.parametrize("text", ["", "a b", "投递 👩‍👩‍👧 שלום", "‮x"])
 def test_printable(text: str) -> None:
     assert not unprintable(text)
+
+
+@pytest.mark.parametrize(
+    ("field", "hidden"),
+    [
+        (b"=?utf-8?b?5bCP5piOIDxtZUBsYWIudGVzdD4=?=", "小明 <me@lab.test>"),
+        (b"=?utf-8?q?Me_=3Cme=40lab.test=3E?=", "Me <me@lab.test>"),
+        (b"=?utf-8?b?5bCP5piO?= <me@lab.test>", ""),
+        (b"me@lab.test", ""),
+        # a name alone hides nothing, and neither does what can't be read
+        (b"=?utf-8?b?5bCP5piO?=", ""),
+        (b"=?no-such-charset?b?bWVAbGFiLnRlc3Q=?=", ""),
+        (b"=?utf-8?b?!!!!?=", ""),
+    ],
+)
+def test_an_address_within_an_encoded_word_is_hidden(field: bytes, hidden: str) -> None:
+    assert hidden_author(b"From: " + field + b"\r\nSubject: x\r\n\r\nhello\r\n") == hidden

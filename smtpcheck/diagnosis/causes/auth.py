@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from smtpcheck.core import Stage
-from smtpcheck.diagnosis import login
+from smtpcheck.diagnosis import login, reached
 from smtpcheck.diagnosis.case import Case, Cause, Holds, always, configured, never, unknown
 from smtpcheck.diagnosis.words import by_words, replied, unspoken
 
 
 def login_refused() -> tuple[Cause, ...]:
     """By words, after what the words leave open and other facts speak for."""
-    suspects = [Cause(code, suspicious(code), likely=login.LIKELY.get(code, never)) for code in login.SUSPECTS]
+    suspects = [
+        Cause(code, suspicious(code), likely=login.LIKELY.get(code, never), leads=login.leading(code))
+        for code in login.SUSPECTS
+    ]
+    elsewhere = Cause("host-wrong-provider-endpoint", blamed(reached.home_elsewhere))
     told = [cause for cause in by_words(Stage.AUTH) if cause.code not in {*login.SUSPECTS, _TOKEN.code}]
     # words that no row knows: most refusals are about the credentials, which is no proof
     others = [
         Cause("auth-credentials-refused", unspoken(unknown)),
         Cause("qq-password-not-authcode", unspoken(login.no_code_at("qq", "foxmail"))),
     ]
-    return (*suspects, *told, *others)
+    return (elsewhere, *suspects, *told, *others)
+
+
+def blamed(holds: Holds) -> Holds:
+    """That test, where the words find fault with the login or can't be read."""
+    return lambda case: holds(case) if login.blames_the_login(case) else False
 
 
 def suspicious(cause: str) -> Holds:
@@ -27,6 +36,8 @@ def suspicious(cause: str) -> Holds:
     by_reply = replied(cause)
 
     def holds(case: Case) -> bool | None:
+        if login.proven(case, cause):
+            return True
         said = by_reply(case)
         return None if said is False and login.suspected(case, cause) else said
 
@@ -55,7 +66,11 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "auth-closed": _HUNG_UP,
     "auth-reset": _HUNG_UP,
     "auth-temporary": tuple(cause for cause in by_words(Stage.AUTH) if cause.code != _TOKEN.code),
-    "auth-not-offered": (Cause("host-mx-used-as-submission", configured("config-host-exchanger")),),
+    "auth-not-offered": (
+        Cause("host-mx-used-as-submission", reached.at_own_exchanger),
+        Cause("host-mx-used-as-submission", configured("config-host-exchanger")),
+        Cause("relay-cred-not-needed", reached.relay_by_address),
+    ),
     "auth-no-common": (
         Cause("auth-mech-plain-refused", login.asked_for_plain),
         Cause("auth-mech-none-common", always),

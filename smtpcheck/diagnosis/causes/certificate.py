@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from smtpcheck.core import Stage
+from smtpcheck.diagnosis import reached
 from smtpcheck.diagnosis.case import Case, Cause, always
 from smtpcheck.diagnosis.causes.clock import measured
+from smtpcheck.diagnosis.causes.names import MISLED
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.probes.clock import ClockFacts
 from smtpcheck.probes.issuer import IssuerFacts
@@ -57,6 +59,8 @@ _BEHIND = Cause("clock-behind", clock_behind, Stage.CLOCK, measured)
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "chain-wrong-host": (
+        *MISLED,
+        Cause("transparent-smtp-redirect", reached.redirected),
         Cause("cert-host-is-ip", address_literal),
         Cause("cert-hostname-mismatch", always),
     ),

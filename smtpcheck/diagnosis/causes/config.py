@@ -18,6 +18,8 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "config-host-exchanger": (Cause("host-mx-used-as-submission", always),),
     "config-host-foreign": (Cause("host-wrong-provider-endpoint", always),),
     "config-port-closed": (CLOSED_PORT,),
+    "config-host-sandbox": (Cause("mailer-not-smtp", always),),
+    "config-recipient-near": (Cause("mx-wildcard-typo-accepts", always),),
     "config-recipients-joined": (Cause("rcpt-list-as-string", always),),
     "config-ehlo-non-ascii": (Cause("ehlo-name-non-ascii", always),),
     "config-secret-empty": (Cause("env-var-missing", always),),

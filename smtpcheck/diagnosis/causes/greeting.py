@@ -6,13 +6,17 @@ import re
 from collections.abc import Mapping
 
 from smtpcheck.core import Mode, Stage
-from smtpcheck.diagnosis.case import Case, Cause, speaks
+from smtpcheck.diagnosis import reached
+from smtpcheck.diagnosis.case import Case, Cause, always, speaks, unknown
 from smtpcheck.diagnosis.causes.config import MAILBOX_HOST
+from smtpcheck.diagnosis.causes.names import MISLED
 from smtpcheck.diagnosis.causes.tls import other_mode
 from smtpcheck.diagnosis.words import by_words
 
 # Postfix "Helo command rejected: ...", Exim "Syntactically invalid EHLO argument(s)", Sendmail and Exchange "Invalid
 # domain name", Outlook "Access Denied, Bad HELO", NetEase "MI:NHD"
+# Seconds; the longest greet-pauses seen
+_TARPIT_SECONDS = 120.0
 _NAME_REFUSED = re.compile(
     r"(?i)\b(?:helo|ehlo) command rejected|\b(?:invalid|bad) (?:helo|ehlo)\b|invalid domain name"
     r"|\b(?:helo|ehlo) requires domain|\bMI:NHD\b"
@@ -24,13 +28,43 @@ def name_refused(case: Case) -> bool | None:
     return _NAME_REFUSED.search(str(case.finding.seen.get("text", ""))[:4096]) is not None
 
 
+def implicit_on_587(case: Case) -> bool | None:
+    """The port that is STARTTLS's by custom speaks TLS from the first octet."""
+    return other_mode(Mode.IMPLICIT)(case) if case.result.subject.port == 587 else False
+
+
+def waited_long(case: Case) -> bool | None:
+    """Both modes were tried; RFC 5321 section 4.5.3.2.1 would wait five minutes, and tarpits make two of them."""
+    seconds = float(str(case.finding.seen.get("seconds", 0)))
+    return None if case.facts("mode") is None or seconds < _TARPIT_SECONDS else True
+
+
+def both_modes_tried(case: Case) -> bool | None:
+    """Nothing was said, and nothing was answered to a TLS handshake either."""
+    return case.facts("mode") is not None
+
+
+# What cuts a conversation off without a word; which of them it was nobody tells
+CUT_OFF = (
+    Cause("conn-reset-by-middlebox", unknown),
+    Cause("ip-banned-after-failures", unknown),
+)
+_ONE_OF_SEVERAL = Cause("flaky-lb-node", reached.another_address_answers)
+
+
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "greeting-silent": (
+        Cause("port587-implicit-at-provider", implicit_on_587),
         Cause("plain-on-implicit-tls-port", other_mode(Mode.IMPLICIT)),
-        Cause("greeting-never", lambda case: case.facts("mode") is not None),
+        _ONE_OF_SEVERAL,
+        Cause("greeting-never", waited_long, leads=both_modes_tried),
+        Cause("greeting-delayed-tarpit", unknown),
     ),
+    "greeting-closed": (_ONE_OF_SEVERAL, *CUT_OFF),
+    "greeting-reset": (_ONE_OF_SEVERAL, *CUT_OFF),
     "greeting-not-smtp": (
-        Cause("plain-on-implicit-tls-port", speaks("tls")),
+        *MISLED,
+        Cause("starttls-on-implicit-tls-port", speaks("tls")),
         MAILBOX_HOST,
         Cause("banner-not-smtp", speaks("http", "ssh", "imap", "pop3", "vnc", "telnet")),
     ),
@@ -41,4 +75,6 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "greeting-ehlo-busy": (Cause("ehlo-name-rejected", name_refused),),
     "greeting-rejected": by_words(Stage.GREETING),
     "greeting-busy": by_words(Stage.GREETING),
+    "greeting-slow": (Cause("greeting-delayed-tarpit", always),),
+    "farewell-odd": (Cause("quit-error-after-success", always),),
 }

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 from smtpcheck import providers
 from smtpcheck.core import Scalar
+from smtpcheck.diagnosis import reached
 from smtpcheck.diagnosis.case import Case, Cause, always
+from smtpcheck.probes.dnssec import DnssecFacts
 
 # RFC 2606 section 3, what templates say, and what programs write for nothing
 _PLACEHOLDER = re.compile(
@@ -30,21 +32,50 @@ def placeholder(case: Case) -> bool | None:
     return _PLACEHOLDER.fullmatch(case.result.subject.name.lower()) is not None
 
 
+def bogus(case: Case) -> bool | None:
+    """The resolver has an answer and refuses it because its signature does not hold."""
+    facts = case.facts("dnssec", here=False)
+    return facts.answer.broke is None or facts.answer.absent if isinstance(facts, DnssecFacts) else None
+
+
+def not_bogus(case: Case) -> bool | None:
+    """The resolver has no answer with checking disabled either."""
+    found = bogus(case)
+    return None if found is None else not found
+
+
+# Where a name led to the wrong place, what does not open or speaks with a stranger's voice is no fault of the server
+MISLED = (
+    Cause("dns-hijack-nxdomain-redirect", reached.invented),
+    Cause("dns-poisoned", reached.forged),
+    Cause("dns-hosts-file-override", reached.hosts_file),
+    Cause("dns-split-horizon", reached.split_horizon),
+    Cause("dns-stale-after-move", reached.stale, leads=reached.stale_leads),
+)
+_SERVFAIL = (Cause("dns-dnssec-bogus", bogus), Cause("dns-servfail", not_bogus))
+
+
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "address-nxdomain": (
+        Cause("mx-target-nxdomain", reached.at_exchanger),
         Cause("host-empty-or-placeholder", placeholder),
         Cause("host-typo", near_a_known_host, None, _suggestion),
     ),
-    "address-nodata": (Cause("dns-nodata-host", always),),
-    "address-servfail": (Cause("dns-servfail", always),),
+    "address-nodata": (Cause("mx-target-no-address", reached.at_exchanger), Cause("dns-nodata-host", always)),
+    "address-servfail": _SERVFAIL,
     "address-resolver-down": (Cause("dns-resolver-down", always),),
     "address-resolver-silent": (Cause("dns-resolver-timeout-slow", always),),
     "address-truncated": (Cause("dns-truncated-tcp-blocked", always),),
     "mx-null": (Cause("mx-null", always),),
     "mx-nxdomain": (Cause("mx-domain-nxdomain", always),),
     "mx-absent": (Cause("mx-none-no-a", always),),
-    "mx-servfail": (Cause("dns-servfail", always),),
+    "mx-servfail": _SERVFAIL,
     "mx-resolver-down": (Cause("dns-resolver-down", always),),
     "mx-resolver-silent": (Cause("dns-resolver-timeout-slow", always),),
     "mx-truncated": (Cause("dns-truncated-tcp-blocked", always),),
+    # what breaks nothing, and yet has a name
+    "mx-implicit": (Cause("mx-none-fallback-a", always),),
+    "mx-near-known": (Cause("mx-wildcard-typo-accepts", always),),
+    "exchanger-alias": (Cause("mx-target-cname", always),),
+    "exchanger-private": (Cause("mx-target-private", always),),
 }

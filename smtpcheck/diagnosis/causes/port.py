@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from smtpcheck.diagnosis import reached
 from smtpcheck.diagnosis.case import Case, Cause, always, configured
 from smtpcheck.diagnosis.causes.config import CLOSED_PORT, MAILBOX_HOST
+from smtpcheck.diagnosis.causes.greeting import CUT_OFF
+from smtpcheck.diagnosis.causes.names import MISLED
 
 
 def exchanger_asked_to_submit(case: Case) -> bool | None:
@@ -13,10 +16,36 @@ def exchanger_asked_to_submit(case: Case) -> bool | None:
     return case.result.subject.port != 25 and configured("config-host-exchanger")(case)
 
 
-_WRONG_DOOR = (MAILBOX_HOST, Cause("host-mx-used-as-submission", exchanger_asked_to_submit), CLOSED_PORT)
+_WRONG_DOOR = (
+    MAILBOX_HOST,
+    Cause("host-mx-used-as-submission", exchanger_asked_to_submit),
+    CLOSED_PORT,
+    Cause("mx-none-fallback-a", reached.implicit_exchanger),
+    Cause("mx-target-private", reached.private_exchanger),
+)
+_OWN_NETWORK = (
+    Cause("port25-egress-blocked", reached.blocked(port25=True), leads=reached.leads_to_block),
+    Cause("submission-ports-blocked", reached.blocked(port25=False), leads=reached.leads_to_block),
+)
+_LOST = (
+    *_WRONG_DOOR,
+    *MISLED,
+    *_OWN_NETWORK,
+    Cause("connect-host-down", reached.host_down),
+    Cause("ipv6-error-masks-ipv4-block", reached.masked_by_ipv6),
+    Cause("proxy-needed-not-used", reached.proxy_unused),
+)
 
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
-    "port-refused": (*_WRONG_DOOR, Cause("conn-refused", always)),
-    "port-timeout": (*_WRONG_DOOR, Cause("conn-timeout-drop", always)),
+    "port-refused": (*_WRONG_DOOR, *MISLED, *_OWN_NETWORK, Cause("conn-refused", always)),
+    "port-timeout": (*_LOST, Cause("conn-timeout-drop", always)),
+    "port-unreachable": _LOST,
+    "port-reset": (*_WRONG_DOOR, *MISLED, *_OWN_NETWORK, *CUT_OFF),
+    "port-forbidden": (Cause("local-firewall-app", always),),
+    "family-only-ipv6": (Cause("dns-ipv6-only-name", always),),
+    # what breaks nothing, and yet has a name
+    "family-ipv6-broken": (Cause("ipv6-preferred-broken", always),),
+    "family-ipv6-no-route": (Cause("mx-aaaa-without-route", always),),
+    "exchanger-dead": (Cause("mx-first-dead-second-ok", always),),
 }

@@ -6,8 +6,11 @@ import re
 from collections.abc import Mapping
 
 from smtpcheck.core import Mode, Stage
-from smtpcheck.diagnosis.case import Case, Cause, Holds, always, in_mode, speaks
+from smtpcheck.diagnosis import reached
+from smtpcheck.diagnosis.case import Case, Cause, Holds, always, in_mode, speaks, unknown
+from smtpcheck.diagnosis.causes.names import MISLED
 from smtpcheck.probes.greeting import GreetingFacts
+from smtpcheck.reach import SegmentFacts
 from smtpcheck.route import ModeFacts
 
 # Cisco PIX and ASA, inspection of SMTP: all of the greeting but 2, 0 and blanks becomes asterisks, and the keyword
@@ -56,8 +59,17 @@ def helo_only(case: Case) -> bool | None:
     return facts.helo is not None and facts.helo.positive if isinstance(facts, GreetingFacts) else None
 
 
+def in_small_segments(case: Case) -> bool | None:
+    """The handshake that stalled came about when the server was asked for small segments."""
+    facts = case.facts("segment")
+    return facts.helps if isinstance(facts, SegmentFacts) else None
+
+
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "tls-not-offered": (
+        *MISLED,
+        Cause("transparent-smtp-redirect", reached.redirected, leads=reached.redirected_leads),
+        Cause("relay-cred-not-needed", reached.relay_by_address),
         Cause("cisco-smtp-fixup", rewritten),
         Cause("ehlo-helo-only", helo_only, Stage.EHLO),
         Cause("starttls-not-offered", not_rewritten),
@@ -69,6 +81,10 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
         Cause("starttls-broken", lambda case: in_mode(case, Mode.STARTTLS)),
         Cause("banner-not-smtp", speaks("http", "ssh", "imap", "pop3", "vnc")),
     ),
-    "tls-silent": (Cause("tls-handshake-hang", always),),
+    "tls-silent": (
+        Cause("mtu-blackhole", lambda case: in_small_segments(case) is True),
+        Cause("tls-handshake-hang", always),
+    ),
+    "tls-reset": (Cause("conn-reset-by-middlebox", unknown), Cause("starttls-broken", unknown)),
     "tls-old-version": (Cause("tls-server-too-old", always),),
 }

@@ -1,0 +1,82 @@
+"""Can it be believed where this name leads? The resolver is asked for a name that can not exist, others are heard."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smtpcheck import reach
+from smtpcheck.context import Context
+from smtpcheck.core import Finding, Probe, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.failures import NotNeeded
+from smtpcheck.reach import NamesFacts, Said
+
+
+@dataclass(frozen=True, slots=True)
+class Names(Probe[NamesFacts]):
+    """A few questions to the resolvers that are configured anyway, and one connection where they contradict."""
+
+    window_seconds: float = 1.0
+    """A forged answer comes some milliseconds before the true one, which may take a good part of a second."""
+
+    name = "names"
+    experiment = True
+    rules = (
+        Rule("names-invented", Severity.WARN, Stage.DNS, "RFC 6761 section 6.4"),
+        Rule("names-forged", Severity.WARN, Stage.DNS, "RFC 5452 section 9"),
+        Rule("names-differ", Severity.NOTE, Stage.DNS, "RFC 8499 section 6"),
+    )
+
+    def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
+        """The first endpoint, where none opened or where a stranger may have answered."""
+        return (*reach.shut(target, earlier), *reach.strange(target, earlier))[:1]
+
+    async def observe(self, subject: Subject, ctx: Context) -> NamesFacts:
+        """Nothing where the address was given by hand."""
+        known = reach.believed(subject.name, ctx.results)
+        used = known.addresses if known else ()
+        source = next((answer.source for answer in (known.a, known.aaaa) if answer.addresses), "") if known else ""
+        if not used or source in ("literal", "connect-to") or not ctx.door.resolvers:
+            raise NotNeeded("no resolver said where this is")
+        async with ctx.experiment(self.name, subject):
+            made_up = await ctx.door.ask(f"{secrets.token_hex(8)}.invalid", "A")
+            window = min(self.window_seconds, ctx.limits.dns)
+            heard = [
+                answer
+                for server in ctx.door.resolvers[:3]
+                for answer in await ctx.door.hear(server, subject.name, "A", window)
+            ]
+            said = tuple(Said(answer.source, tuple(sorted(answer.addresses))) for answer in heard if answer.addresses)
+            others = [a for one in said for a in one.addresses if a not in used]
+            opened = ""
+            if others:
+                broke, _ = await ctx.door.knock(subject.name, others[0], subject.port, ctx.limits.connect / 2)
+                opened = "" if broke else others[0]
+        return NamesFacts(
+            host=subject.name,
+            port=subject.port,
+            believed=used,
+            source=source,
+            invented=made_up.addresses,
+            said=said,
+            opened=opened,
+        )
+
+    def judge(self, facts: NamesFacts) -> Iterator[Finding]:
+        """What the resolver does to names, then who contradicts it."""
+        if facts.invented:
+            yield self.found("names-invented", address=facts.invented[0], resolver=facts.source)
+        if pair := reach.forged(facts):
+            yield self.found("names-forged", name=facts.host, resolver=facts.source, first=pair[0], second=pair[1])
+        elif other := reach.contradiction(facts):
+            yield self.found(
+                "names-differ",
+                name=facts.host,
+                address=facts.believed[0],
+                source=facts.source,
+                other=other.addresses[0],
+                by=other.source,
+                opened=bool(facts.opened),
+            )

@@ -1,0 +1,56 @@
+"""Does this inner server take mail without login and TLS, as relays do that go by the address?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Any
+
+from smtpcheck.context import Context
+from smtpcheck.core import Finding, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.failures import Broken
+from smtpcheck.reach import RelayFacts
+
+_NOT_OFFERED = frozenset({"auth-not-offered", "tls-not-offered"})
+
+
+@dataclass(frozen=True, slots=True)
+class Relay(Probe[RelayFacts]):
+    """MAIL, RCPT and RSET on a connection without TLS and login: no message, and no secret."""
+
+    name = "relay"
+    experiment = True
+    rules = (
+        Rule("relay-takes-mail", Severity.NOTE, Stage.RCPT, "RFC 5321 section 3.6.2"),
+        Rule("relay-refuses", Severity.NOTE, Stage.RCPT, "RFC 5321 section 3.6.2"),
+    )
+
+    def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
+        """Port 25 of an address of one's own network, where login or STARTTLS was wanted and is not offered."""
+        if target.kind is TargetKind.MX or not (target.sender and target.recipients):
+            return ()
+        found = (r.subject for r in earlier for f in r.findings if f.code in _NOT_OFFERED)
+        return [s for s in found if s.port == 25 and s.address and not ip_address(s.address).is_global][:1]
+
+    async def observe(self, subject: Subject, ctx: Context) -> RelayFacts:
+        """Up to RCPT, for the first recipient."""
+        dialogue = ctx.bare_dialogue(replace(subject, mode=Mode.PLAIN))
+        async with ctx.experiment(self.name, subject):
+            try:
+                await dialogue.reach(Stage.RCPT)
+            except Broken as error:
+                return RelayFacts(accepted=False, detail=error.detail, raw=error.raw)
+            finally:
+                await dialogue.close()
+        answers = dialogue.heard.rcpt
+        taken = any(answer.accepted for answer in answers)
+        raw = answers[0].reply.raw if answers else b""
+        return RelayFacts(accepted=taken, detail="", raw=raw)
+
+    def judge(self, facts: RelayFacts) -> Iterator[Finding]:
+        """Taken, or refused in the server's words."""
+        if facts.accepted:
+            yield self.found("relay-takes-mail")
+        else:
+            yield self.found("relay-refuses", said=facts.raw.decode("utf-8", "replace")[:120] or facts.detail)
