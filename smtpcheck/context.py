@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from smtpcheck.conversation import Dialogue
@@ -17,6 +17,7 @@ from smtpcheck.mailbox import Mailbox
 from smtpcheck.net import Door
 from smtpcheck.sending.compose import Composed
 from smtpcheck.wire.slips import Slip
+from smtpcheck.wire.tls import Hello
 from smtpcheck.wire.x509 import Roots
 
 MAX_EXPERIMENTS = 3
@@ -43,6 +44,7 @@ class Context:
         wish: Wish,
         roots: Roots,
         limits: Limits,
+        compared: Callable[[], Roots | None] = lambda: None,
         message: Composed | None = None,
         mail_secret: Secret | None = None,
         secret_slips: tuple[Slip, ...] = (),
@@ -50,6 +52,8 @@ class Context:
         self.target = target
         self.door = door
         self.roots = roots
+        self.compared = compared
+        """The roots that other programs trust; it gives None where there is nothing to compare with."""
         self.limits = limits
         self.message = message
         """What is to be sent, None: nothing."""
@@ -63,6 +67,7 @@ class Context:
         self.experiments: list[Experiment] = []
         self._wish = wish
         self._dialogues: dict[Subject, Dialogue] = {}
+        self._beside: list[Dialogue] = []
         self._one_at_a_time = asyncio.Lock()
 
     def dialogue(self, subject: Subject) -> Dialogue:
@@ -73,10 +78,16 @@ class Context:
             self._dialogues[subject] = known
         return known
 
+    def beside(self, subject: Subject, hello: Hello) -> Dialogue:
+        """Another conversation with that endpoint, for an experiment: TLS is greeted otherwise, nobody logs in."""
+        made = Dialogue(subject, self.door, replace(self._wish, secret=None, hello=hello), self.roots, self.limits)
+        self._beside.append(made)
+        return made
+
     @property
     def dialogues(self) -> tuple[Dialogue, ...]:
         """All conversations begun."""
-        return tuple(self._dialogues.values())
+        return (*self._dialogues.values(), *self._beside)
 
     @asynccontextmanager
     async def experiment(self, probe: str, subject: Subject) -> AsyncIterator[None]:

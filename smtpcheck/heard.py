@@ -53,6 +53,8 @@ class Wish:
     needs: frozenset[str] = frozenset()
     """Extensions that the message or an address needs: 8BITMIME, SMTPUTF8."""
     tls_required: bool = True
+    hello: tls.Hello = field(default_factory=tls.Hello)
+    """How to introduce ourselves to TLS."""
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,8 @@ async def run(
     started, began = datetime.now(UTC), time.monotonic() if began is None else began
     target = settled(target)
     limits = limits or Limits()
+    if target.ca_compare:
+        load_roots(target.ca_compare)  # a file that can't be read is the caller's mistake, now and not later
     door = open_door(target, dialer, limits)
     message = _composed(target, lang)
     ctx = Context(
@@ -89,6 +91,7 @@ async def run(
         wish=wish(target, secret, message),
         roots=roots or load_roots(target.ca_file),
         limits=limits,
+        compared=partial(load_compared, target),
         message=message,
         mail_secret=mail_secret or _mail_secret(target, secret),
         secret_slips=sasl.slips_of(secret) if secret is not None and target.secret else (),
@@ -398,6 +401,8 @@ def contacts(target: Target, door: Door) -> tuple[Contact, ...]:
     where = route.mailbox(target) if target.send else None
     if where:
         found.append(Contact("mailbox", f"{where[0]}:{where[1]}", "to see whether the message arrived"))
+    if target.kind is TargetKind.MX and not target.only_target:
+        found.append(Contact("policy", f"mta-sts.{target.name}:443", "only where DNS announces an MTA-STS policy"))
     if not target.only_target:
         found.append(Contact("issuer", "the URL in the server's certificate", "only where its issuer is missing"))
     return tuple(found)
@@ -408,13 +413,26 @@ def load_roots(ca_file: str = "") -> x509.Roots:
     """The roots of `ca_file`, else of the system's OpenSSL. Raises UsageError for a file without certificates."""
     try:
         if ca_file:
-            return x509.Roots.from_pem(Path(ca_file).read_bytes(), ca_file)
+            pem = Path(ca_file).read_bytes()
+            # an empty file is what a slim image has: a store that holds nothing
+            return x509.Roots.from_pem(pem, ca_file) if pem else x509.Roots((), ca_file)
         for path in _system_stores():
             if path.is_file():
                 return x509.Roots.from_pem(path.read_bytes(), str(path))
     except (OSError, ProtocolError) as error:
         raise UsageError(f"no certificates in {ca_file or 'the system store'}: {error}") from None
     return x509.Roots((), "none found on this system")
+
+
+def load_compared(target: Target) -> x509.Roots | None:
+    """The roots that other programs trust: certifi's, which many Python programs bring along. Raises UsageError."""
+    if target.ca_compare:
+        return load_roots(target.ca_compare)
+    if target.ca_file:
+        return None
+    import certifi  # late, as its 144 certificates are: a chain that verifies has no need of them
+
+    return load_roots(certifi.where())
 
 
 def _system_stores() -> Iterator[Path]:

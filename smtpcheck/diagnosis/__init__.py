@@ -86,7 +86,10 @@ def diagnose(target: Target, results: Sequence[Result[Any]]) -> tuple[Diagnosis,
     subject = route.chosen(target, results)
     on_path = _independent(list(_breaks(target, subject, results)))
     clock = [(r, f) for r in results for f in r.findings if f.stage is Stage.CLOCK and f.severity is Severity.FAIL]
-    cases = (Case(target, tuple(results), result, finding, subject) for result, finding in on_path + clock[:1])
+    # what honouring senders refuse is no break of the way, which others take (RFC 8461 section 5, RFC 7672 section 2.2)
+    policy = [(r, f) for r in results for f in r.findings if f.stage is Stage.POLICY and f.severity is Severity.FAIL]
+    first = on_path + clock[:1] + policy
+    cases = (Case(target, tuple(results), result, finding, subject) for result, finding in first)
     return tuple(_once([_name(case) for case in cases]))
 
 

@@ -24,8 +24,8 @@ def evidence(case: Case, cause: Cause) -> tuple[Evidence, ...]:
     """The finding itself, then the other probes' results that decided for this cause."""
     own = _of(case.result, case.finding)
     deciding = {
-        Stage.CERTIFICATE: ("issuer",),
-        Stage.TLS: ("mode",),
+        Stage.CERTIFICATE: ("issuer", "stores", "sni"),
+        Stage.TLS: ("mode", "hello"),
         Stage.GREETING: ("mode",),
     }.get(case.finding.stage, ())
     others = [
@@ -34,6 +34,9 @@ def evidence(case: Case, cause: Cause) -> tuple[Evidence, ...]:
         for finding in result.findings
         if (result.probe in deciding and result.subject == case.result.subject)
         or (cause.stage is Stage.CLOCK and result.probe == "clock")
+        or (case.finding.stage is Stage.CLOCK and result.probe == "times")
+        or (cause.code == "clock-drift-token" and result.probe == "clock")
+        or (result is case.result and finding.code == "chain-inspected" and finding is not case.finding)
     ]
     return (own, *_unknown(case, cause), *others)
 
@@ -73,7 +76,7 @@ def _raw(result: Result[Any], finding: Finding) -> bytes:
 
 
 def _who(result: Result[Any], finding: Finding, raw: bytes) -> Who:
-    if finding.stage is Stage.DNS:
+    if finding.stage is Stage.DNS or result.probe == "dane":
         return Who.RESOLVER
     if finding.stage is Stage.CONNECT:
         return Who.OS

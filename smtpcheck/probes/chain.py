@@ -12,7 +12,8 @@ from smtpcheck.context import Context
 from smtpcheck.core import Finding, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target
 from smtpcheck.failures import NotNeeded
 from smtpcheck.wire import ProtocolError, x509
-from smtpcheck.wire.certificate import CertificateFacts, ChainOrder, chain_order, describe
+from smtpcheck.wire.certificate import CertificateFacts, ChainOrder, chain_order, describe, revoked
+from smtpcheck.wire.inspectors import inspector
 from smtpcheck.wire.x509 import Flaw, Verdict
 
 # OpenSSL's reasons that have advice of their own; every other one is chain-invalid with OpenSSL's own words.
@@ -47,6 +48,12 @@ class ChainFacts:
     verdict: Verdict
     interpreter: str = ""
     """What this Python's own ssl says to the same chain; empty where it was not asked."""
+    store: int = -1
+    """How many roots the store holds; -1: not noted."""
+    stapled: bool = True
+    """An OCSP response came with the handshake."""
+    revoked: bool = False
+    """That response says that the leaf is revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,9 @@ class Chain(Probe[ChainFacts]):
         Rule("chain-invalid", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 6.1"),
         Rule("chain-expires-soon", Severity.WARN, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
         Rule("chain-strict", Severity.WARN, Stage.CERTIFICATE, "Python 3.13 ssl.VERIFY_X509_STRICT"),
+        Rule("chain-inspected", Severity.WARN, Stage.CERTIFICATE, "wire/inspectors.toml"),
+        Rule("chain-unstapled", Severity.WARN, Stage.CERTIFICATE, "RFC 7633 section 4.2.3"),
+        Rule("chain-revoked", Severity.WARN, Stage.CERTIFICATE, "RFC 6960 section 2.2"),
         Rule("chain-wrong-order", Severity.NOTE, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
         Rule("chain-superfluous-root", Severity.NOTE, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
         Rule("chain-unrelated", Severity.NOTE, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
@@ -99,6 +109,9 @@ class Chain(Probe[ChainFacts]):
             certificates=certificates,
             order=chain_order(certificates),
             verdict=heard.verdict,
+            store=len(ctx.roots.der),
+            stapled=bool(heard.session.staple),
+            revoked=bool(certificates) and revoked(heard.session.staple, certificates[0].serial),
             interpreter="" if clean else x509.interpreter_says(heard.session.chain, subject.name, ctx.roots),
         )
 
@@ -106,8 +119,11 @@ class Chain(Probe[ChainFacts]):
         """The name, the trust, the dates, then what is untidy."""
         yield from self._name(facts)
         yield from self._flaws(facts)
+        if found := inspector(facts.certificates):
+            yield self.found("chain-inspected", product=found[0].product, kind=found[0].kind, issuer=found[1])
         if facts.verdict.verified:
             yield from self._remarks(facts)
+            yield from self._revocation(facts)
 
     def _name(self, facts: ChainFacts) -> Iterator[Finding]:
         host = facts.verdict.host
@@ -166,6 +182,13 @@ class Chain(Probe[ChainFacts]):
             yield self.found("chain-superfluous-root", position=facts.order.roots[0])
         if facts.order.unrelated:
             yield self.found("chain-unrelated", position=facts.order.unrelated[0])
+
+    def _revocation(self, facts: ChainFacts) -> Iterator[Finding]:
+        """Most mail programs never ask; those that do refuse."""
+        if facts.revoked:
+            yield self.found("chain-revoked", who=facts.certificates[0].subject)
+        elif facts.certificates[0].must_staple and not facts.stapled:
+            yield self.found("chain-unstapled", who=facts.certificates[0].subject)
 
 
 def _readable(chain: tuple[bytes, ...]) -> Iterator[CertificateFacts]:
