@@ -46,6 +46,7 @@ _WEIGHT = (
     "chain-issuer-expired",
     "chain-issuer-not-yet-valid",
 )
+_CLOCKS = ("clock-ahead", "clock-behind", "clock-tz-as-utc")
 _AFTER_CERTIFICATE = frozenset({Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DELIVERY})
 _AND_ON = _AFTER_CERTIFICATE | {Stage.CERTIFICATE}
 
@@ -112,7 +113,7 @@ def _once(diagnoses: Sequence[Diagnosis]) -> Iterator[Diagnosis]:
     seen: set[str] = set()
     for diagnosis in diagnoses:
         if diagnosis.code not in seen:
-            seen.add(diagnosis.code)
+            seen |= {diagnosis.code, *(_CLOCKS if diagnosis.code == "clock-drift-token" else ())}
             yield diagnosis
 
 

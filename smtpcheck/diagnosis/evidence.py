@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from smtpcheck.core import Evidence, Finding, Result, Stage, Who
+from smtpcheck.core import Evidence, Finding, Result, Severity, Stage, Who
 from smtpcheck.diagnosis import replies
 from smtpcheck.diagnosis.case import symptom
+from smtpcheck.probes.chain import Chain
 from smtpcheck.wire.smtp import Reply
 
 if TYPE_CHECKING:
     from smtpcheck.diagnosis.case import Case, Cause
 
+# what makes a certificate at an exchanger fail for senders that look at it
+_REFUSED = frozenset(rule.code for rule in Chain.rules if rule.severity is Severity.FAIL)
 _SAID = ("said", "text", "detail")
 # RFC 3463 section 3: what the second number of an enhanced code is about
 _SUBJECTS = ("other", "address", "mailbox", "system", "network", "protocol", "content", "policy")
@@ -36,6 +39,7 @@ def evidence(case: Case, cause: Cause) -> tuple[Evidence, ...]:
         or (cause.stage is Stage.CLOCK and result.probe == "clock")
         or (case.finding.stage is Stage.CLOCK and result.probe == "times")
         or (cause.code == "clock-drift-token" and result.probe == "clock")
+        or (cause.code == "mta-sts-cert-fail" and result.probe == "chain" and finding.code in _REFUSED)
         or (result is case.result and finding.code == "chain-inspected" and finding is not case.finding)
     ]
     return (own, *_unknown(case, cause), *others)

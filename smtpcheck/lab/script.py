@@ -101,6 +101,10 @@ class Script:
     oldest: str = ""
     """The lowest TLS version, as "TLSv1"; empty: the library's."""
     newest: str = ""
+    ciphers: str = ""
+    """OpenSSL's list of suites, up to TLS 1.2; empty: the library's."""
+    group: int = 0
+    """Bits of the finite-field group for DHE: 1024; 0: the library's."""
     queued: Reply | None = None
     """Said to the final dot; None: 250."""
     auth: Reply | None = None
@@ -142,6 +146,7 @@ _READ: Mapping[str, Any] = {
     "injected": lambda text: text.encode("latin-1"),
     "shake": Shake,
     "tickets": int,
+    "group": int,
     "queued": reply,
     "auth": reply,
     "prompts": lambda pair: tuple(each.encode("latin-1") for each in pair),

@@ -173,8 +173,7 @@ class Chain(Probe[ChainFacts]):
         left = leaf.not_after - facts.at
         if left < min(timedelta(days=self.warn_days), (leaf.not_after - leaf.not_before) / 3):
             yield self.found("chain-expires-soon", days=left.days, not_after=f"{leaf.not_after:%Y-%m-%d %H:%M} UTC")
-        if facts.verdict.strict:
-            flaw = facts.verdict.strict[0]
+        if flaw := next(iter((*facts.verdict.strict, *_lax(facts))), None):
             yield self.found("chain-strict", text=flaw.text, error=flaw.errno, who=flaw.subject)
         if facts.order.misplaced:
             yield self.found("chain-wrong-order", position=facts.order.misplaced[0], sent=len(facts.chain))
@@ -197,6 +196,14 @@ def _readable(chain: tuple[bytes, ...]) -> Iterator[CertificateFacts]:
             yield describe(der)
         except ProtocolError:
             return
+
+
+def _lax(facts: ChainFacts) -> Iterator[Flaw]:
+    """What OpenSSL 3 minds in a strict check, and 4 no more: Python 3.13 and 3.14 come with the former."""
+    text = "Basic Constraints of CA cert not marked critical"
+    for depth, each in enumerate(facts.certificates):
+        if each.lax_constraints:
+            yield Flaw("ca-not-critical", 89, depth, each.subject, text)
 
 
 def _whose(flaw: Flaw, facts: ChainFacts) -> CertificateFacts | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from smtpcheck import route
 from smtpcheck.context import Context
-from smtpcheck.core import Finding, Probe, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import Finding, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
 from smtpcheck.failures import NotNeeded
 from smtpcheck.wire import ProtocolError, x509
 from smtpcheck.wire.certificate import describe
@@ -42,7 +42,9 @@ class Sni(Probe[SniFacts]):
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
-        """Endpoints whose certificate speaks for somebody else."""
+        """Endpoints whose certificate speaks for somebody else; at an exchanger that stops no mail (RFC 7435)."""
+        if target.kind is TargetKind.MX:
+            return ()
         return [
             result.subject for result in earlier for finding in result.findings if finding.code == "chain-wrong-host"
         ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck.context import Context
-from smtpcheck.core import Finding, Probe, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import Finding, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
 from smtpcheck.failures import NotNeeded
 from smtpcheck.wire import x509
 
@@ -40,7 +40,9 @@ class Stores(Probe[StoresFacts]):
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
-        """Endpoints whose chain leads to no trusted root."""
+        """Endpoints whose chain leads to no trusted root; at an exchanger that stops no mail (RFC 7435)."""
+        if target.kind is TargetKind.MX:
+            return ()
         return dict.fromkeys(r.subject for r in earlier for finding in r.findings if finding.code in _DOUBTS)
 
     async def observe(self, subject: Subject, ctx: Context) -> StoresFacts:

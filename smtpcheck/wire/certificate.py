@@ -62,6 +62,8 @@ class CertificateFacts:
     self_signed: bool
     must_staple: bool = False
     """It demands an OCSP response in the handshake (RFC 7633)."""
+    lax_constraints: bool = False
+    """A CA's basic constraints that are not marked critical, as RFC 5280 section 4.2.1.9 demands."""
 
     @property
     def san(self) -> tuple[str, ...]:
@@ -123,6 +125,7 @@ def _described(certificate: x509.Certificate, der: bytes) -> CertificateFacts:
         issuer_key_id=(issuer_id.key_identifier or b"").hex() if issuer_id else "",
         sha256=hashlib.sha256(der).hexdigest(),
         self_signed=_self_signed(certificate),
+        lax_constraints=_is_lax(extensions),
         must_staple=features is not None and x509.TLSFeatureType.status_request in features,
     )
 
@@ -137,6 +140,14 @@ def _extension(extensions: x509.Extensions, kind: type[_E]) -> _E | None:
         return extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
+
+
+def _is_lax(extensions: x509.Extensions) -> bool:
+    try:
+        found = extensions.get_extension_for_class(x509.BasicConstraints)
+    except x509.ExtensionNotFound:
+        return False
+    return found.value.ca and not found.critical
 
 
 def _key(certificate: x509.Certificate) -> tuple[str, int]:

@@ -105,6 +105,12 @@ def hello_seen(case: Case) -> Mapping[str, Scalar]:
     return {"version": facts.version, "cipher": facts.cipher} if isinstance(facts, HelloFacts) else {}
 
 
+def chosen(case: Case) -> Mapping[str, Scalar]:
+    """The version in the server's answer."""
+    said = str(case.finding.seen.get("detail", "")).partition(";")[0]
+    return {"version": said.removeprefix("server chose "), "cipher": ""}
+
+
 def chose_an_older_one(case: Case) -> bool | None:
     """The server answered with SSL 3.0 or older."""
     return str(case.finding.seen.get("detail", "")).startswith("server chose")
@@ -127,10 +133,10 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "tls-silent": (Cause("tls-handshake-hang", always),),
     "tls-old-version": (Cause("tls-server-too-old", always),),
     "tls-alert": (
-        Cause("tls-server-too-old", taken("hello-old")),
+        Cause("tls-server-too-old", taken("hello-old"), seen=hello_seen),
         Cause("tls-no-common-cipher", taken("hello-weak-cipher"), seen=hello_seen),
     ),
-    "tls-handshake": (Cause("tls-server-too-old", chose_an_older_one),),
+    "tls-handshake": (Cause("tls-server-too-old", chose_an_older_one, seen=chosen),),
     "tls-small-group": (Cause("tls-dh-too-small", always),),
     "tls-unsafe-renegotiation": (Cause("tls-legacy-renegotiation", always),),
 }
