@@ -135,7 +135,8 @@ async def ask(
         raise UsageError(f"no probe {name!r}; known: {', '.join(probe.name for probe in all_probes())}")
     needed = {name}
     if not list(probe.subjects(settled(target), ())):
-        needed |= _LEADING | (_ELECTING if probe.intrusive or probe.experiment else set())
+        judged_by_others = probe.intrusive or probe.experiment or _stage_of(probe) is Stage.POLICY
+        needed |= _LEADING | (_ELECTING | {"clock"} if judged_by_others else set())
     probes = [probe for probe in all_probes() if probe.name in needed]
     report = await run(target, secret=secret, mail_secret=mail_secret, probes=probes)
     return tuple(result for result in report.results if result.probe == name)

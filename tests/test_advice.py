@@ -149,6 +149,7 @@ BROUGHT = {
     "measured": OFFERED["clock-ahead"],
     "_suggestion": {"suggestion"},
     "_recipients_domain": {"name"},
+    "drift_seen": OFFERED["clock-ahead"],
     "inspected": {"product", "kind", "issuer"},
     "stores_seen": {"own", "roots", "other", "others"},
     "name_seen": {"asked"},

@@ -42,6 +42,12 @@ _SUBJECT = {
     "delivery": "delivered",
     "issuer": "cert-chain-incomplete",
     "mode": "plain-on-implicit-tls-port",
+    "hello": "tls-no-common-cipher",
+    "sni": "cert-default-needs-sni",
+    "stores": "ca-bundle-outdated",
+    "times": "ntp-server-lying",
+    "mtasts": "mta-sts-healthy",
+    "dane": "dane-healthy",
 }
 
 

@@ -14,6 +14,8 @@ from smtpcheck.wire.smtp import Reply
 if TYPE_CHECKING:
     from smtpcheck.diagnosis.case import Case, Cause
 
+# what the same probe found besides, and what decides
+_BESIDE = frozenset({"chain-inspected", "auth-token-window"})
 # what makes a certificate at an exchanger fail for senders that look at it
 _REFUSED = frozenset(rule.code for rule in Chain.rules if rule.severity is Severity.FAIL)
 _SAID = ("said", "text", "detail")
@@ -40,7 +42,7 @@ def evidence(case: Case, cause: Cause) -> tuple[Evidence, ...]:
         or (case.finding.stage is Stage.CLOCK and result.probe == "times")
         or (cause.code == "clock-drift-token" and result.probe == "clock")
         or (cause.code == "mta-sts-cert-fail" and result.probe == "chain" and finding.code in _REFUSED)
-        or (result is case.result and finding.code == "chain-inspected" and finding is not case.finding)
+        or (result is case.result and finding.code in _BESIDE)
     ]
     return (own, *_unknown(case, cause), *others)
 

@@ -166,8 +166,9 @@ class Authority:
         recipe = _ZOO[kind]
         line = _signing(signer or "CN=Signer", self.now) if recipe.issuer == "signer" else self._line(recipe.issuer)
         key: _Key = rsa.generate_private_key(65537, recipe.rsa_bits) if recipe.rsa_bits else _ec_key()
-        subject = x509.Name.from_rfc4514_string(signer) if signer and recipe.issuer == "self" else _subject(names[0])
-        leaf = self._leaf(recipe, subject, _presented(recipe, names), key, line.intermediate)
+        shown = _presented(recipe, names)
+        subject = x509.Name.from_rfc4514_string(signer) if signer and recipe.issuer == "self" else _subject(shown[0])
+        leaf = self._leaf(recipe, subject, shown, key, line.intermediate)
         parts = {"leaf": leaf, "intermediate": line.intermediate.der, "root": line.root.der}
         return Served(tuple(parts[part] for part in recipe.sent), _key_pem(key))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from smtpcheck import route
@@ -58,6 +59,7 @@ class Auth(Probe[AuthFacts]):
         Rule("auth-server-signature", Severity.FAIL, Stage.AUTH, "RFC 5802 section 3"),
         *(Rule(code, Severity.FAIL, Stage.AUTH, "RFC 4954 section 4") for code in _CUT_SHORT.values()),
         Rule("auth-secret-shape", Severity.WARN, Stage.AUTH, "the provider's own pages"),
+        Rule("auth-token-window", Severity.NOTE, Stage.AUTH, "RFC 7519 section 4.1"),
         Rule("auth-offered-in-clear", Severity.NOTE, Stage.AUTH, "RFC 4954 section 4"),
         Rule("auth-in-clear", Severity.WARN, Stage.AUTH, "RFC 8314 section 4.1"),
     )
@@ -122,6 +124,9 @@ class Auth(Probe[AuthFacts]):
             why = facts.refusal or OAuthRefusal()
             told: dict[str, Scalar] = {"status": why.status, "schemes": why.schemes, "scope": why.scope}
             yield self.found("auth-token-refused", **seen, **told)
+            if facts.looks and (facts.looks.valid_from or facts.looks.valid_until):
+                begins, ends = _moment(facts.looks.valid_from), _moment(facts.looks.valid_until)
+                yield self.found("auth-token-window", begins=begins, ends=ends)
         else:
             yield self.found("auth-refused", **seen)
         signs = _signs(facts.looks)
@@ -134,6 +139,10 @@ class Auth(Probe[AuthFacts]):
         if facts.offered_in_clear:
             return self.found("auth-only-in-clear", offered=" ".join(facts.offered_in_clear))
         return self.found("auth-not-offered")
+
+
+def _moment(at: float | None) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC" if at else "?"
 
 
 def _signs(looks: sasl.Looks | None) -> tuple[str, ...]:

@@ -51,10 +51,16 @@ def _within(at: float, begins: float | None, ends: float | None) -> bool:
     return (begins is None or begins <= at) and (ends is None or at <= ends)
 
 
+def drift_seen(case: Case) -> Mapping[str, Scalar]:
+    """The clock as measured, and the token's own time."""
+    window = next((f.seen for f in case.result.findings if f.code == "auth-token-window"), {})
+    return {**measured(case), **window}
+
+
 # RFC 4120 section 7.5.1, and what most checks of a token's time tolerate
 _TOLERATED = 300.0
 _LYING = Cause("ntp-server-lying", contradicted, seen=witnessed)
-DRIFTED = Cause("clock-drift-token", drifted, seen=measured, likely=lambda case: drifted(case) is None)
+DRIFTED = Cause("clock-drift-token", drifted, seen=drift_seen, likely=lambda case: drifted(case) is None)
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "clock-ahead": (_LYING, Cause("clock-ahead", always)),
