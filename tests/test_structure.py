@@ -47,7 +47,7 @@ REPLACED = {
     "tests/test_leaks.py": 2,  # the control: with masking switched off (and on again) the search must find the secret
 }
 # Names that libraries call.
-HOOKS = {"get_command", "get_completion_args"}  # click.Group, click.shell_completion
+HOOKS = {"get_command", "get_completion_args", "do_handshake"}  # click.Group, click.shell_completion, ssl.SSLObject
 CLUMSY = {"utils", "util", "models", "base", "helpers", "common", "misc"}
 
 

@@ -25,8 +25,10 @@ from smtpcheck.lab.imapd import ImapServer
 from smtpcheck.lab.issuerd import Issuer
 from smtpcheck.lab.listeners import LOOPBACK, Closed, Dropping
 from smtpcheck.lab.ntpd import TimeServer
+from smtpcheck.lab.oldtls import OldContext
 from smtpcheck.lab.pki import Authority
 from smtpcheck.lab.policyd import PolicyServer
+from smtpcheck.lab.script import Shake
 from smtpcheck.lab.scripted import ScriptedServer
 from smtpcheck.lab.smtpd import GoodServer
 
@@ -118,7 +120,8 @@ class Lab:
         if row.cert_sni:
             _by_name(context, host, authority.issue(row.cert_sni, host).server_context())
         accounts = {f"me@{domain}": password} if row.target != "mx" else {}
-        server = await self._started(_server(row, host, context, accounts))
+        old = OldContext(served.chain, served.key_pem) if row.script.shake is Shake.OLD else None
+        server = await self._started(_server(row, host, context, accounts, old))
         resolver = await self._resolver(row)
         if isinstance(resolver, NameServer):
             port, names = row.ports[0] if row.ports else server.port, {"host": host, "domain": domain}
@@ -271,13 +274,13 @@ def _named(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def _server(
-    row: Fault, host: str, context: ssl.SSLContext, accounts: Mapping[str, str]
+    row: Fault, host: str, context: ssl.SSLContext, accounts: Mapping[str, str], old: OldContext | None
 ) -> GoodServer | ScriptedServer | Closed | Dropping:
     match row.server:
         case Server.GOOD:
             return GoodServer(mode=row.speaks or row.mode, host=host, context=context, accounts=accounts)
         case Server.SCRIPT:
-            return ScriptedServer(row.script, host=host, context=context, accounts=accounts)
+            return ScriptedServer(row.script, host=host, context=context, accounts=accounts, old=old)
         case Server.DROPPED:
             return Dropping()
     return Closed()

@@ -31,6 +31,8 @@ class Shake(StrEnum):
     """A fatal handshake_failure(40): RFC 8446 section 6.2."""
     GARBAGE = "garbage"
     """Plain text where a ServerHello belongs."""
+    OLD = "old"
+    """TLS 1.2 as it was before RFC 5746, with an RSA certificate."""
     HALF = "half"
     """The first half of the server's own flight, then FIN: a truncated flight."""
 

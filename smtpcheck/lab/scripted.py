@@ -16,6 +16,7 @@ from smtpcheck.lab import sasld
 from smtpcheck.lab.channel import Channel
 from smtpcheck.lab.ledger import Ledger, Message
 from smtpcheck.lab.listeners import Listener
+from smtpcheck.lab.oldtls import OldContext
 from smtpcheck.lab.script import Reply, Script, Shake, Then
 from smtpcheck.wire import ProtocolError
 
@@ -79,8 +80,10 @@ class ScriptedServer:
         host: str = "smtp.lab.test",
         context: ssl.SSLContext | None = None,
         accounts: Mapping[str, str] | None = None,
+        old: OldContext | None = None,
     ) -> None:
         self.script = script
+        self._old = old
         self.ledger = Ledger()
         self._host = host.encode("ascii")
         self._context = context
@@ -188,8 +191,8 @@ class ScriptedServer:
         if context is None:
             raise ProtocolError("TLS without a certificate")
         match self.script.shake:
-            case Shake.COMPLETE:
-                await channel.handshake(context)
+            case Shake.COMPLETE | Shake.OLD:
+                await channel.handshake(self._old or context)
                 self.ledger.handshakes.append(channel.version)
                 return
             case Shake.HALF:

@@ -159,6 +159,20 @@ def small_group(practice: Practice) -> None:
         client.starttls(context=trusting(practice))
 
 
+def before_rfc_5746(practice: Practice) -> None:
+    context = trusting(practice)
+    context.set_ciphers("DEFAULT")  # OpenSSL's own: Python's has no key exchange by RSA any more
+    with begun(practice) as client, pytest.raises(ssl.SSLError, match="UNSAFE_LEGACY_RENEGOTIATION_DISABLED"):
+        client._host = practice.host
+        client.starttls(context=context)
+    context.options |= 0x4  # SSL_OP_LEGACY_SERVER_CONNECT, which has a name in Python since 3.12
+    with begun(practice) as client:
+        client._host = practice.host
+        client.starttls(context=context)
+        assert client.ehlo()[0] == 250
+        assert client.login(practice.target, practice.password)[0] == 235
+
+
 def without_starttls(words: str) -> Symptom:
     def check(practice: Practice) -> None:
         assert f"smtp.qq.com:587:127.0.0.1:{practice.port}" in practice.options["connect_to"]
@@ -292,6 +306,7 @@ SYMPTOMS: dict[str, Symptom] = {
     "cert-self-signed-local": signed_here("O=Proton Fans"),
     "tls-no-common-cipher": encrypts_nothing,
     "tls-dh-too-small": small_group,
+    "tls-legacy-renegotiation": before_rfc_5746,
     "starttls-stripped": without_starttls("qq.com XMail Esmtp QQ Mail Server"),
     "starttls-stripped-or-another-server": without_starttls("gateway.cafe.test"),
     "starttls-required": starttls_first,
