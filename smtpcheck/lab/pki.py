@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import ipaddress
 import os
@@ -165,7 +166,7 @@ class Authority:
             raise ValueError("a certificate needs a name")
         recipe = _ZOO[kind]
         line = _signing(signer or "CN=Signer", self.now) if recipe.issuer == "signer" else self._line(recipe.issuer)
-        key: _Key = rsa.generate_private_key(65537, recipe.rsa_bits) if recipe.rsa_bits else _ec_key()
+        key = _key(recipe.rsa_bits)
         shown = _presented(recipe, names)
         subject = x509.Name.from_rfc4514_string(signer) if signer and recipe.issuer == "self" else _subject(shown[0])
         leaf = self._leaf(recipe, subject, shown, key, line.intermediate)
@@ -316,6 +317,18 @@ def _general(name: str) -> x509.GeneralName:
 def _subject(name: str) -> x509.Name:
     # commonName holds at most 64 characters: RFC 5280 appendix A.1, ub-common-name
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+
+
+def _key(rsa_bits: int) -> _Key:
+    if rsa_bits == 2048:
+        return _common_rsa_key()
+    return rsa.generate_private_key(65537, rsa_bits) if rsa_bits else _ec_key()
+
+
+@functools.cache
+def _common_rsa_key() -> rsa.RSAPrivateKey:
+    """One for all practice servers: a key of 2048 bits takes a tenth of a second."""
+    return rsa.generate_private_key(65537, 2048)
 
 
 def _ec_key() -> ec.EllipticCurvePrivateKey:

@@ -41,6 +41,8 @@ class AuthFacts:
     """How the secret looks, with nothing of it; None where it was not used."""
     refusal: OAuthRefusal | None = None
     """The reason that came before the refusal of a token."""
+    upgraded: bool = False
+    """TLS began with STARTTLS, so that EHLO was answered twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Auth(Probe[AuthFacts]):
         *(Rule(code, Severity.FAIL, Stage.AUTH, "RFC 4954 section 4") for code in _CUT_SHORT.values()),
         Rule("auth-secret-shape", Severity.WARN, Stage.AUTH, "the provider's own pages"),
         Rule("auth-token-window", Severity.NOTE, Stage.AUTH, "RFC 7519 section 4.1"),
+        Rule("auth-after-tls", Severity.NOTE, Stage.AUTH, "RFC 4954 section 4"),
         Rule("auth-offered-in-clear", Severity.NOTE, Stage.AUTH, "RFC 4954 section 4"),
         Rule("auth-in-clear", Severity.WARN, Stage.AUTH, "RFC 8314 section 4.1"),
     )
@@ -92,6 +95,7 @@ class Auth(Probe[AuthFacts]):
             raw=error.raw if error else b"",
             looks=login.looks,
             refusal=login.refusal,
+            upgraded=dialogue.heard.starttls is not None and dialogue.heard.session is not None,
         )
 
     def judge(self, facts: AuthFacts) -> Iterator[Finding]:
@@ -107,6 +111,8 @@ class Auth(Probe[AuthFacts]):
             yield self.found(code, detail=facts.detail, mechanism=facts.mechanism)
         elif not facts.encrypted:
             yield self.found("auth-in-clear", mechanism=facts.mechanism)
+        if facts.upgraded and not facts.offered_in_clear and not facts.broke:
+            yield self.found("auth-after-tls", mechanisms=" ".join(facts.offered))
         if facts.offered_in_clear and not facts.broke:
             yield self.found("auth-offered-in-clear", mechanisms=" ".join(facts.offered_in_clear))
 

@@ -70,7 +70,6 @@ class Greeting(Probe[GreetingFacts]):
         Rule("greeting-ehlo-rejected", Severity.FAIL, Stage.EHLO, "RFC 5321 section 4.1.1.1"),
         Rule("greeting-ehlo-busy", Severity.FAIL, Stage.EHLO, "RFC 5321 section 3.8"),
         Rule("greeting-helo-only", Severity.WARN, Stage.EHLO, "RFC 5321 section 3.2"),
-        Rule("greeting-auth-after-tls", Severity.NOTE, Stage.EHLO, "RFC 4954 section 4"),
         Rule("greeting-malformed", Severity.NOTE, Stage.EHLO, "RFC 5321 section 4.2"),
     )
 
@@ -98,9 +97,6 @@ class Greeting(Probe[GreetingFacts]):
             yield self.found("greeting-helo-only", code=facts.ehlo.code, text=facts.ehlo.text)
         if facts.greeting and facts.seconds > self.slow_seconds:
             yield self.found("greeting-slow", seconds=round(facts.seconds, 1))
-        before, after = facts.capabilities, facts.secure_capabilities
-        if before and after and after.mechanisms and not before.mechanisms:
-            yield self.found("greeting-auth-after-tls", mechanisms=" ".join(after.mechanisms))
         replies = (facts.greeting, facts.ehlo, facts.helo, facts.secure_ehlo)
         flaws = {flaw for reply in replies if reply for flaw in reply.flaws}
         if flaws:

@@ -1,0 +1,144 @@
+"""Is trust that fails laid to what broke it, a healthy look-alike left alone, and the proof shown with who said it?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from smtpcheck.advice import Words
+from smtpcheck.core import Confidence, Report, Who
+from smtpcheck.diagnosis import diagnose, judge
+from smtpcheck.lab import Lab
+from smtpcheck.probes import classes
+from smtpcheck.probes.chain import Chain, ChainFacts
+from smtpcheck.probes.tls import Tls, TlsFacts
+from smtpcheck.report import html, json, terminal
+from smtpcheck.wire.certificate import revoked
+from tests.checking import check_fault, checked
+
+
+def facts_of(report: Report, probe: str) -> Any:
+    return next(result.facts for result in report.results if result.probe == probe and result.facts is not None)
+
+
+def codes(probe: Chain | Tls, facts: Any) -> set[str]:
+    return {finding.code for finding in probe.judge(facts)}
+
+
+def altered(report: Report, probe: str, **fields: Any) -> Report:
+    """The report with other facts of one probe, diagnosed again."""
+    results = tuple(
+        replace(r, outcome=replace(r.outcome, **fields)) if r.probe == probe and r.facts is not None else r
+        for r in report.results
+    )
+    judged = judge(report.target, results)
+    return replace(report, results=judged, diagnoses=diagnose(report.target, judged))
+
+
+async def test_an_inspector_that_is_trusted_here_is_told_and_breaks_nothing() -> None:
+    async with Lab() as lab:
+        practice = await lab.start("av-mail-shield")
+        report = await checked(practice)
+        shown: ChainFacts = facts_of(report, "chain")
+        root = shown.chain[1]
+    trusted = replace(shown, verdict=replace(shown.verdict, flaws=(), answered=True))
+    assert "chain-inspected" in codes(Chain(), trusted)
+    assert root == shown.chain[-1]
+    assert altered(report, "chain", verdict=trusted.verdict).diagnosis is None
+
+
+async def test_a_known_name_that_other_roots_trust_is_no_inspector() -> None:
+    """A maker's own server, behind a root store that lacks its authority."""
+    report = await check_fault("av-mail-shield", compare="house")
+    assert report.diagnosis is not None
+    assert report.diagnosis.code == "av-mail-shield"
+    stores = facts_of(report, "stores")
+    trusting = altered(report, "stores", trusted=True, verdict=replace(stores.verdict, flaws=(), answered=True))
+    assert trusting.diagnosis is not None
+    assert trusting.diagnosis.code == "ca-bundle-outdated"
+
+
+@pytest.mark.parametrize(("bits", "found"), [(0, False), (1024, True), (2047, True), (2048, False), (4096, False)])
+async def test_a_group_is_too_small_below_2048_bits(bits: int, found: bool) -> None:
+    shown: TlsFacts = facts_of(await check_fault("healthy"), "tls")
+    assert ("tls-small-group" in codes(Tls(), replace(shown, dh_bits=bits))) is found
+
+
+async def test_ssl_3_is_too_old_and_another_handshake_error_is_not() -> None:
+    report = await check_fault("tls-closed-in-handshake")
+    old = altered(report, "tls", broke="handshake", detail="server chose SSL 3.0; refused with protocol_version (70)")
+    assert old.diagnosis is not None
+    assert (old.diagnosis.code, old.diagnosis.seen["version"]) == ("tls-server-too-old", "SSL 3.0")
+    other = altered(report, "tls", broke="handshake", detail="bad signature")
+    assert other.diagnosis is not None
+    assert other.diagnosis.code == "tls-handshake"
+
+
+async def test_an_alert_about_something_else_is_no_matter_of_ciphers() -> None:
+    report = altered(await check_fault("tls-alert"), "tls", detail="internal_error (80)")
+    assert report.diagnosis is not None
+    assert (report.diagnosis.code, report.diagnosis.confidence) == ("tls-alert", Confidence.CERTAIN)
+    assert report.diagnosis.alternatives == ()
+
+
+async def test_a_policy_s_certificate_is_not_blamed_while_the_clock_is_off() -> None:
+    report = await check_fault("mta-sts-cert-fail", offset=8640000.0)
+    policy = next(d for d in report.diagnoses if d.stage == "policy")
+    assert policy.confidence is Confidence.AMBIGUOUS
+
+
+async def test_experiments_are_few_and_a_healthy_account_has_none() -> None:
+    for fault, ran in (("healthy", []), ("cert-default-needs-sni", ["sni"]), ("tls-no-common-cipher", ["hello"])):
+        async with Lab() as lab:
+            practice = await lab.start(fault)
+            report = await checked(practice)
+            assert [experiment.probe for experiment in report.experiments] == ran
+            assert practice.smtp is not None
+            assert practice.smtp.ledger.connections == 1 + len(ran)
+            assert practice.smtp.ledger.auths <= 1
+
+
+async def test_no_experiment_after_a_421() -> None:
+    report = await check_fault("greeting-421")
+    assert report.experiments == ()
+
+
+@pytest.mark.parametrize(
+    ("fault", "who", "words"),
+    [
+        ("av-mail-shield", Who.SMTPCHECK, "Avast"),
+        ("cert-default-needs-sni", Who.SMTPCHECK, "smtp.cert-default-needs-sni.lab.test"),
+        ("ca-bundle-outdated", Who.SMTPCHECK, "root"),
+        ("dane-tlsa-mismatch", Who.RESOLVER, "TLSA 3 1 1"),
+        ("mta-sts-mx-mismatch", Who.SERVER, "mx.old-hoster.example"),
+        ("clock-drift-token", Who.SERVER, "535"),
+        ("ntp-server-lying", Who.SMTPCHECK, "not made yet"),
+        ("starttls-stripped", Who.SERVER, "250"),
+    ],
+)
+async def test_the_observation_is_shown_with_who_made_it(fault: str, who: Who, words: str) -> None:
+    report = await check_fault(fault)
+    assert report.diagnosis is not None
+    said = {
+        (proof.who, proof.raw.decode("utf-8", "replace") + Words("en").evidence(proof, report.diagnosis))
+        for proof in report.diagnosis.evidence
+    }
+    assert any(each is who and words in text for each, text in said), said
+
+
+async def test_every_format_shows_a_policy_and_its_contacts() -> None:
+    report = await check_fault("mta-sts-cert-fail")
+    catalog = json.catalog(classes())
+    for lang in ("en", "zh-CN"):
+        shown = terminal.render(report, lang=lang, width=100, verbose=True)
+        assert "mta-sts.mta-sts-cert-fail.lab.test:443" in shown
+        assert "mta-sts.mta-sts-cert-fail.lab.test:443" in html.render(report, lang=lang)
+        assert '"policy"' in json.render(report, words=Words(lang), catalog=catalog)
+
+
+def test_garbage_for_an_ocsp_response_revokes_nothing() -> None:
+    assert not revoked(b"", "1")
+    assert not revoked(b"\x30\x03\x0a\x01\x06", "1")
+    assert not revoked(b"garbage", "1")
