@@ -111,7 +111,7 @@ class Lab:
         ValueError for an override that does not fit, OSError when this machine does not let us.
         """
         row = fault(fault_name, **overrides)
-        password = row.password or _token(row) or f'practice/+="{secrets.token_hex(6)}'
+        password = _token(row) or row.password or f'practice/+="{secrets.token_hex(6)}'
         domain = row.domain or f"{self._label(row.name)}.{_DOMAIN}"
         host = row.host or (domain if row.target == "mx" and not row.mx else f"smtp.{domain}")
         authority, issuer, ca_file = await self._authority(row.issuer)

@@ -119,8 +119,9 @@ class Chain(Probe[ChainFacts]):
         """The name, the trust, the dates, then what is untidy."""
         yield from self._name(facts)
         yield from self._flaws(facts)
-        if found := inspector(facts.certificates):
-            yield self.found("chain-inspected", product=found[0].product, kind=found[0].kind, issuer=found[1])
+        found = inspector(facts.certificates)
+        if found and found[0].kind != "bridge":  # which is the server itself
+            yield self.found("chain-inspected", product=found[0].product, issuer=found[1])
         if facts.verdict.verified:
             yield from self._remarks(facts)
             yield from self._revocation(facts)

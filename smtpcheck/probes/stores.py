@@ -40,8 +40,9 @@ class Stores(Probe[StoresFacts]):
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
-        """Endpoints whose chain leads to no trusted root; at an exchanger that stops no mail (RFC 7435)."""
-        if target.kind is TargetKind.MX:
+        """Endpoints whose chain leads to no trusted root; of an exchanger only where its policy makes that a fault."""
+        minded = any(finding.code == "mtasts-certificate" for result in earlier for finding in result.findings)
+        if target.kind is TargetKind.MX and not minded:
             return ()
         return dict.fromkeys(r.subject for r in earlier for finding in r.findings if finding.code in _DOUBTS)
 

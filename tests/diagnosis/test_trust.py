@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from smtpcheck import diagnosis
 from smtpcheck.advice import Words
-from smtpcheck.core import Confidence, Report, Who
+from smtpcheck.core import Confidence, Report, Status, Verdict, Who
 from smtpcheck.diagnosis import diagnose, judge
 from smtpcheck.lab import Lab
 from smtpcheck.probes import classes
 from smtpcheck.probes.chain import Chain, ChainFacts
 from smtpcheck.probes.tls import Tls, TlsFacts
 from smtpcheck.report import html, json, terminal
+from smtpcheck.route import registered
 from smtpcheck.wire.certificate import revoked
 from tests.checking import check_fault, checked
+
+HARMLESS = tomllib.loads((Path(diagnosis.__file__).parent / "harmless.toml").read_text(encoding="utf-8"))
 
 
 def facts_of(report: Report, probe: str) -> Any:
@@ -76,6 +82,33 @@ async def test_ssl_3_is_too_old_and_another_handshake_error_is_not() -> None:
     assert other.diagnosis.code == "tls-handshake"
 
 
+async def test_a_server_that_a_newer_greeting_confuses_is_too_old() -> None:
+    report = altered(await check_fault("tls-no-common-cipher"), "hello", version="TLSv1", cipher="AES128-SHA", bits=128)
+    assert report.diagnosis is not None
+    assert (report.diagnosis.code, report.diagnosis.seen["version"]) == ("tls-server-too-old", "TLSv1")
+
+
+async def test_an_expired_root_is_the_store_s_fault_where_another_store_has_a_new_one() -> None:
+    report = await check_fault("cert-intermediate-or-root-expired", compare="house")
+    assert report.diagnosis is not None
+    assert report.diagnosis.code == "cert-intermediate-or-root-expired"
+    other = altered(report, "stores", trusted=True).diagnosis
+    assert other is not None
+    assert other.code == "ca-bundle-outdated"
+
+
+@pytest.mark.parametrize("fault", sorted(HARMLESS))
+async def test_what_breaks_nothing_stays_healthy_and_is_remarked_on(fault: str) -> None:
+    report = await check_fault(fault)
+    assert report.verdict is Verdict.HEALTHY
+    assert report.diagnoses == ()
+    remark = HARMLESS[fault]["finding"]
+    if remark:
+        assert remark in {finding.code for finding in report.findings}
+    else:
+        assert any(result.status is Status.INCONCLUSIVE for result in report.results)
+
+
 async def test_an_alert_about_something_else_is_no_matter_of_ciphers() -> None:
     report = altered(await check_fault("tls-alert"), "tls", detail="internal_error (80)")
     assert report.diagnosis is not None
@@ -87,6 +120,46 @@ async def test_a_policy_s_certificate_is_not_blamed_while_the_clock_is_off() -> 
     report = await check_fault("mta-sts-cert-fail", offset=8640000.0)
     policy = next(d for d in report.diagnoses if d.stage == "policy")
     assert policy.confidence is Confidence.AMBIGUOUS
+
+
+async def test_a_policy_s_certificate_is_not_blamed_for_a_root_store_that_is_out_of_date() -> None:
+    report = await check_fault("mta-sts-cert-fail", cert="untrusted-root-sent", compare="other")
+    (policy,) = report.diagnoses
+    assert (policy.code, policy.confidence) == ("mta-sts-cert-fail", Confidence.CERTAIN)
+    (policy,) = altered(report, "stores", trusted=True).diagnoses
+    assert (policy.code, policy.confidence) == ("policy-certificate", Confidence.AMBIGUOUS)
+
+
+async def test_nobody_asks_for_tlsa_records_that_dnssec_does_not_vouch_for() -> None:
+    async with Lab() as lab:
+        practice = await lab.start("dane-without-dnssec")
+        await checked(practice)
+        assert practice.resolver is not None
+        assert not [name for name, kind in practice.resolver.queries if kind == "TLSA"]
+        assert [name for name, kind in practice.resolver.queries if name.startswith("_mta-sts.")]
+
+
+async def test_only_target_leaves_the_policy_alone() -> None:
+    async with Lab() as lab:
+        practice = await lab.start("mta-sts-mx-mismatch")
+        report = await checked(practice, only_target=True)
+        assert practice.resolver is not None
+        assert not [name for name, _ in practice.resolver.queries if name.startswith("_mta-sts.")]
+    assert report.verdict is Verdict.HEALTHY
+    assert "policy" not in {contact.who for contact in report.contacts}
+
+
+@pytest.mark.parametrize(
+    ("host", "end"),
+    [
+        ("smtp.qq.com", "qq.com"),
+        ("smtp.sina.com.cn", "sina.com.cn"),
+        ("smtp.mail.example.co.uk", "example.co.uk"),
+        ("localhost", "localhost"),
+    ],
+)
+def test_a_registry_is_no_party_s_name(host: str, end: str) -> None:
+    assert registered(host) == end
 
 
 async def test_experiments_are_few_and_a_healthy_account_has_none() -> None:

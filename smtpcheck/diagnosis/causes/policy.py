@@ -6,17 +6,19 @@ from collections.abc import Mapping
 
 from smtpcheck.diagnosis.case import Case, Cause, always
 from smtpcheck.probes.clock import ClockFacts
+from smtpcheck.probes.stores import StoresFacts
 
 
-def clock_right(case: Case) -> bool | None:
-    """Our clock is not what makes the certificates look bad; None: it may be."""
-    facts = case.facts("clock", here=False)
+def theirs(case: Case) -> bool | None:
+    """Neither our clock nor our root store is what makes the certificate look bad; None: one of them may be."""
+    clock, stores = case.facts("clock", here=False), case.facts("stores", here=False)
     # five minutes, as everywhere else
-    return None if isinstance(facts, ClockFacts) and abs(facts.offset) - facts.uncertainty > 300 else True
+    off = isinstance(clock, ClockFacts) and abs(clock.offset) - clock.uncertainty > 300
+    return None if off or (isinstance(stores, StoresFacts) and stores.trusted) else True
 
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "mtasts-mx-mismatch": (Cause("mta-sts-mx-mismatch", always),),
-    "mtasts-certificate": (Cause("mta-sts-cert-fail", clock_right),),
+    "mtasts-certificate": (Cause("mta-sts-cert-fail", theirs),),
     "dane-mismatch": (Cause("dane-tlsa-mismatch", always),),
 }

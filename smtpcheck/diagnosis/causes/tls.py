@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from smtpcheck import providers
+from smtpcheck import providers, route
 from smtpcheck.core import Mode, Scalar, Stage
 from smtpcheck.diagnosis.case import Case, Cause, Holds, always, in_mode, speaks
 from smtpcheck.probes.greeting import GreetingFacts
@@ -69,7 +69,7 @@ def stripped(case: Case) -> bool | None:
         return False
     facts = case.facts("greeting")
     said = facts.greeting.text.lower() if isinstance(facts, GreetingFacts) and facts.greeting else ""
-    domain = ".".join(host.lower().split(".")[-2:])
+    domain = route.registered(host)
     # another name in the greeting: another server answers, which may have no TLS of its own
     return True if re.search(rf"(?:^|[\s.]){re.escape(domain)}(?:[\s.:,]|$)", said) else None
 
