@@ -16,10 +16,13 @@ from smtpcheck.diagnosis import diagnose, judge
 from smtpcheck.lab import Lab
 from smtpcheck.probes import classes
 from smtpcheck.probes.chain import Chain, ChainFacts
+from smtpcheck.probes.dane import Association, DaneFacts, DaneTlsa
+from smtpcheck.probes.mtasts import Exchange, MtaSts, MtastsFacts
 from smtpcheck.probes.tls import Tls, TlsFacts
 from smtpcheck.report import html, json, terminal
 from smtpcheck.route import registered
 from smtpcheck.wire.certificate import revoked
+from smtpcheck.wire.tlsa import Dane
 from tests.checking import check_fault, checked
 
 HARMLESS = tomllib.loads((Path(diagnosis.__file__).parent / "harmless.toml").read_text(encoding="utf-8"))
@@ -137,6 +140,36 @@ async def test_nobody_asks_for_tlsa_records_that_dnssec_does_not_vouch_for() -> 
         assert practice.resolver is not None
         assert not [name for name, kind in practice.resolver.queries if kind == "TLSA"]
         assert [name for name, kind in practice.resolver.queries if name.startswith("_mta-sts.")]
+
+
+async def test_one_exchange_that_dane_lets_through_is_enough_and_unvouched_records_bind_nobody() -> None:
+    shown: DaneFacts = facts_of(await check_fault("dane-tlsa-mismatch"), "dane")
+    (refused,) = shown.exchanges
+    good = replace(refused, host="mx2.test", dane=Dane.MATCH)
+
+    def found(*exchanges: Association) -> set[str]:
+        return {finding.code for finding in DaneTlsa().judge(replace(shown, exchanges=exchanges))}
+
+    assert found(refused) == {"dane-mismatch"}
+    assert found(refused, good) == {"dane-partly"}
+    assert found(good) == set()
+    assert found(replace(refused, secure=False)) == {"dane-insecure"}
+    assert found(replace(refused, plain=True, dane=None)) == {"dane-without-tls"}
+    assert found(replace(refused, dane=Dane.UNUSABLE)) == {"dane-unusable"}
+
+
+async def test_one_exchange_that_the_policy_allows_is_enough() -> None:
+    shown: MtastsFacts = facts_of(await check_fault("mta-sts-mx-mismatch"), "mtasts")
+    (refused,) = shown.exchanges
+
+    def found(*exchanges: Exchange) -> set[str]:
+        return {finding.code for finding in MtaSts().judge(replace(shown, exchanges=exchanges))}
+
+    allowed = replace(refused, listed=True, verified=True)
+    assert found(refused) == {"mtasts-mx-mismatch"}
+    assert found(refused, allowed) == {"mtasts-partly"}
+    assert found(replace(allowed, verified=None)) == set(), "what was not seen is no fault"
+    assert found(replace(allowed, verified=False), refused) == {"mtasts-certificate"}
 
 
 async def test_only_target_leaves_the_policy_alone() -> None:
