@@ -7,7 +7,7 @@ import mimetypes
 import platform
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -39,6 +39,7 @@ from smtpcheck.probes import named
 from smtpcheck.probes import probes as all_probes
 from smtpcheck.sending.compose import Attachment, Composed, ComposeError, compose, read_message
 from smtpcheck.settings import UsageError, parse_detour
+from smtpcheck.system import root_stores
 from smtpcheck.wire import ProtocolError, sasl, x509
 from smtpcheck.wire.message import dot_stuffed, needs, size
 
@@ -417,7 +418,7 @@ def load_roots(ca_file: str = "") -> x509.Roots:
             pem = Path(ca_file).read_bytes()
             # an empty file is what a slim image has: a store that holds nothing
             return x509.Roots.from_pem(pem, ca_file) if pem else x509.Roots((), ca_file)
-        for path in _system_stores():
+        for path in root_stores():
             if path.is_file():
                 return x509.Roots.from_pem(path.read_bytes(), str(path))
     except (OSError, ProtocolError) as error:
@@ -434,15 +435,6 @@ def load_compared(target: Target) -> x509.Roots | None:
     import certifi  # late, as its 144 certificates are: a chain that verifies has no need of them
 
     return load_roots(certifi.where())
-
-
-def _system_stores() -> Iterator[Path]:
-    paths = ssl.get_default_verify_paths()
-    for name in (paths.cafile, paths.openssl_cafile):
-        if name:
-            yield Path(name)
-    yield Path("/etc/ssl/certs/ca-certificates.crt")
-    yield Path("/etc/pki/tls/certs/ca-bundle.crt")
 
 
 def environment() -> Mapping[str, str]:

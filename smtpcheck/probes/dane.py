@@ -38,7 +38,7 @@ class Association:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaneFacts:
-    """The exchanges of a domain whose MX records DNSSEC vouches for."""
+    """The exchanges of a domain; none where DNSSEC does not vouch for its MX records."""
 
     domain: str
     exchanges: tuple[Association, ...]
@@ -61,13 +61,15 @@ class DaneTlsa(Probe[DaneFacts]):
         """The domain, once every exchange showed its certificate or did not."""
         if target.kind is not TargetKind.MX or target.mode is Mode.PLAIN:
             return ()
-        secure = any(isinstance(r.facts, MxFacts) and r.facts.mx.authenticated for r in earlier if r.probe == "mx")
         found = {subject for subject in route.endpoints(target, earlier) if subject.address}
         seen = {result.subject for result in earlier if result.probe == "chain"}
-        return (Subject(target.name),) if secure and found and found <= seen else ()
+        return (Subject(target.name),) if found and found <= seen else ()
 
     async def observe(self, subject: Subject, ctx: Context) -> DaneFacts:
-        """One question to the resolver for each exchange."""
+        """One question to the resolver for each exchange; none where nobody vouches for the MX records."""
+        mx = (r.facts for r in ctx.results if r.probe == "mx")
+        if not any(isinstance(facts, MxFacts) and facts.mx.authenticated for facts in mx):
+            return DaneFacts(domain=subject.name, exchanges=())
         found = dict.fromkeys((s.name, s.port) for s in route.endpoints(ctx.target, ctx.results) if s.address)
         if not found:
             raise NotNeeded("no exchange has an address")

@@ -22,6 +22,8 @@ class Inspector:
     kind: str
     issuer: str
     source: str
+    personal: bool = False
+    """The words hold a serial number or a customer's name."""
 
 
 @cache
@@ -33,5 +35,10 @@ def rows() -> tuple[Inspector, ...]:
 
 def inspector(chain: Iterable[CertificateFacts]) -> tuple[Inspector, str] | None:
     """The product that signed one of these, with the issuer's name as it stands there; None: none that is known."""
-    issuers = [each.issuer for each in chain]
-    return next(((row, name) for name in issuers for row in rows() if re.search(row.issuer, name, re.IGNORECASE)), None)
+    found = ((signed_by(each.issuer), each.issuer) for each in chain)
+    return next(((row, name) for row, name in found if row), None)
+
+
+def signed_by(name: str) -> Inspector | None:
+    """The product whose certificates bear that issuer's name (RFC 4514)."""
+    return next((row for row in rows() if re.search(row.issuer, name, re.IGNORECASE)), None)
