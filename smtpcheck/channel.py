@@ -21,9 +21,9 @@ class Channel:
         self.early = b""
         """Text that came together with the end of the handshake."""
 
-    async def upgrade(self, name: str, limit: float) -> tls.TlsSession:
+    async def upgrade(self, name: str, limit: float, hello: tls.Hello | None = None) -> tls.TlsSession:
         """Complete a handshake, unverified. Raises TlsError (TIMEOUT when the limit runs out), OSError."""
-        engine = tls.Engine(name)
+        engine = tls.Engine(name, hello)
         try:
             async with asyncio.timeout(limit):
                 await self._shake_hands(engine)

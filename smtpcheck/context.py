@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +17,7 @@ from smtpcheck.mailbox import Mailbox
 from smtpcheck.net import Door
 from smtpcheck.sending.compose import Composed
 from smtpcheck.wire.slips import Slip
+from smtpcheck.wire.tls import Hello
 from smtpcheck.wire.x509 import Roots
 
 MAX_EXPERIMENTS = 3
@@ -43,6 +44,7 @@ class Context:
         wish: Wish,
         roots: Roots,
         limits: Limits,
+        compared: Callable[[], Roots | None] = lambda: None,
         message: Composed | None = None,
         mail_secret: Secret | None = None,
         secret_slips: tuple[Slip, ...] = (),
@@ -51,6 +53,8 @@ class Context:
         self.target = target
         self.door = door
         self.roots = roots
+        self.compared = compared
+        """The roots that other programs trust; it gives None where there is nothing to compare with."""
         self.limits = limits
         self.message = message
         """What is to be sent, None: nothing."""
@@ -66,7 +70,7 @@ class Context:
         self.experiments: list[Experiment] = []
         self._wish = wish
         self._dialogues: dict[Subject, Dialogue] = {}
-        self._bare: list[Dialogue] = []
+        self._beside: list[Dialogue] = []
         self._one_at_a_time = asyncio.Lock()
 
     def dialogue(self, subject: Subject) -> Dialogue:
@@ -77,17 +81,19 @@ class Context:
             self._dialogues[subject] = known
         return known
 
-    def bare_dialogue(self, subject: Subject, *, segment: int = 0) -> Dialogue:
+    def beside(self, subject: Subject, hello: Hello | None = None, *, segment: int = 0) -> Dialogue:
         """A conversation of its own, for an experiment: without login and without message."""
-        bare = replace(self._wish, secret=None, message=None, tls_required=False, segment=segment)
+        bare = replace(
+            self._wish, secret=None, message=None, tls_required=False, segment=segment, hello=hello or Hello()
+        )
         made = Dialogue(subject, self.door, bare, self.roots, self.limits)
-        self._bare.append(made)
+        self._beside.append(made)
         return made
 
     @property
     def dialogues(self) -> tuple[Dialogue, ...]:
         """All conversations begun."""
-        return (*self._dialogues.values(), *self._bare)
+        return (*self._dialogues.values(), *self._beside)
 
     @asynccontextmanager
     async def experiment(self, probe: str, subject: Subject) -> AsyncIterator[None]:

@@ -260,7 +260,7 @@ class Dialogue:
         assert self._channel is not None
         self._usable = False
         try:
-            session = await self._channel.upgrade(self.subject.name, self._limits.tls)
+            session = await self._channel.upgrade(self.subject.name, self._limits.tls, self._wish.hello)
         except tls.TlsError as error:
             raise self._tls_broken(error) from error
         self._usable = self.subject.mode is not Mode.IMPLICIT
@@ -287,8 +287,8 @@ class Dialogue:
         if wish.secret is None:
             return
         session, verdict = self.heard.session, self.heard.verdict
-        if session and session.version not in tls.CURRENT and "unverified-auth" not in wish.allow:
-            raise Broken(Stage.TLS, Kind.WITHHELD, f"{session.version} may be read on the way, so no secret was sent")
+        if session and session.unsafe and "unverified-auth" not in wish.allow:
+            raise Broken(Stage.TLS, Kind.WITHHELD, f"{session.unsafe}, so no secret was sent")
         held = gate(
             encrypted=session is not None,
             verified=verdict is not None and verdict.verified,

@@ -207,6 +207,8 @@ class Target:
     """The resolver as IP or IP:PORT; empty: the system's."""
     ntp: str = ""
     ca_file: str = ""
+    ca_compare: str = ""
+    """Roots of other programs, to be asked too where a chain does not verify; empty: certifi's, unless ca_file is."""
     ehlo: str = ""
     connect_to: tuple[str, ...] = ()
     deadline: float = 30.0

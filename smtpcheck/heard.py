@@ -65,6 +65,8 @@ class Wish:
     tls_required: bool = True
     segment: int = 0
     """The largest TCP segment to be sent to us; 0: what the system asks for."""
+    hello: tls.Hello = field(default_factory=tls.Hello)
+    """How to introduce ourselves to TLS."""
 
 
 @dataclass(slots=True)

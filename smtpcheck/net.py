@@ -338,13 +338,13 @@ class Door:
             raise CouldNotAsk(Stage.CERTIFICATE, Kind.GARBAGE, "the issuer URL can't be read") from error
         if parts.scheme != "http" or not host:
             raise CouldNotAsk(Stage.CERTIFICATE, Kind.UNSUPPORTED, "the issuer URL is not http:")
-        address = await self._public_as(near, host)
+        address = await self.public_as(near, host)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         # what follows an @ alone: a login in the URL is the stranger's, and no business of the host's
         request = f"GET {path} HTTP/1.0\r\nHost: {parts.netloc.rpartition('@')[2]}\r\nUser-Agent: smtpcheck\r\n\r\n"
         try:
             async with asyncio.timeout(self._http_timeout):
-                return _body(await self._exchange_http(host, address, port, request.encode("ascii", "replace")))
+                return http_body(await self._exchange_http(host, address, port, request.encode("ascii", "replace")))
         except (Broken, CouldNotAsk) as error:
             raise CouldNotAsk(Stage.CERTIFICATE, error.kind, f"{url[:200]}: {error.detail}") from error
         except OSError as error:
@@ -353,17 +353,18 @@ class Door:
         except ProtocolError as error:
             raise CouldNotAsk(Stage.CERTIFICATE, Kind.GARBAGE, f"{url[:200]}: {error}") from error
 
-    async def _public_as(self, near: str, host: str) -> str:
+    async def public_as(self, near: str, host: str) -> str:
+        """An address of a host that a stranger named, none that is less public than `near`. Raises CouldNotAsk."""
         address = host
         if not is_address(host):
             answer = await self.ask(host, "A")
             if not answer.addresses:
                 kind = answer.broke or Kind.NODATA
-                raise CouldNotAsk(Stage.CERTIFICATE, kind, f"no address of the issuer's host {host[:80]}: {kind}")
+                raise CouldNotAsk(Stage.CERTIFICATE, kind, f"no address of the host {host[:80]}: {kind}")
             address = answer.addresses[0]
         if _reach(address) >= _reach(near):
             return address
-        raise CouldNotAsk(Stage.CERTIFICATE, Kind.WITHHELD, f"the issuer URL leads to the private address {address}")
+        raise CouldNotAsk(Stage.CERTIFICATE, Kind.WITHHELD, f"{host[:80]} leads to the private address {address}")
 
     async def _exchange_http(self, host: str, address: str, port: int, request: bytes) -> bytes:
         stream = await self.connect(host, address, port, self._http_timeout)
@@ -395,7 +396,8 @@ class _Canned:
         return io.BytesIO(self._data)
 
 
-def _body(data: bytes) -> bytes:
+def http_body(data: bytes) -> bytes:
+    """The body of a whole HTTP response with status 200. Raises ProtocolError."""
     response = http.client.HTTPResponse(_Canned(data))  # type: ignore[arg-type]  # only makefile is used
     try:
         response.begin()

@@ -131,6 +131,8 @@ def contacts(target: Target, door: Door) -> tuple[Contact, ...]:
     where = route.mailbox(target) if target.send else None
     if where:
         found.append(Contact("mailbox", f"{where[0]}:{where[1]}", "to see whether the message arrived"))
+    if target.kind is TargetKind.MX and not target.only_target:
+        found.append(Contact("policy", f"mta-sts.{target.name}:443", "only where DNS announces an MTA-STS policy"))
     if not target.only_target:
         found.append(Contact("issuer", "the URL in the server's certificate", "only where its issuer is missing"))
     return tuple(found)

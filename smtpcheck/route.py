@@ -305,6 +305,13 @@ def same_house(one: str, other: str) -> bool:
     return one == other or (beside and somebodys(parents[0]))
 
 
+def registered(host: str) -> str:
+    """The shortest end of a host's name that one party registered, as example.co.uk; the host itself where none is."""
+    labels = host.lower().rstrip(".").split(".")
+    ends = (".".join(labels[-count:]) for count in range(2, len(labels) + 1))
+    return next((end for end in ends if somebodys(end)), host.lower())
+
+
 def somebodys(domain: str) -> bool:
     """Registered by one party, as example.com or example.co.uk, and not a registry such as com or co.uk."""
     *labels, second, top = ["", *domain.split(".")]

@@ -7,10 +7,10 @@ import mimetypes
 import platform
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from smtpcheck.probes import named
 from smtpcheck.probes import probes as all_probes
 from smtpcheck.sending.compose import Attachment, Composed, ComposeError, compose, read_message
 from smtpcheck.settings import UsageError, parse_detour
-from smtpcheck.system import Machine
+from smtpcheck.system import Machine, root_stores
 from smtpcheck.wire import ProtocolError, sasl, x509
 from smtpcheck.wire.message import dot_stuffed, needs, size
 
@@ -84,6 +84,8 @@ async def run(
     target = settled(target)
     limits = limits or limits_within(target.deadline)
     machine = machine or system.machine()
+    if target.ca_compare:
+        load_roots(target.ca_compare)  # a file that can't be read is the caller's mistake, now and not later
     door = open_door(target, dialer, limits, machine)
     message = _composed(target, lang)
     ctx = Context(
@@ -92,6 +94,7 @@ async def run(
         wish=wish(target, secret, message),
         roots=roots or load_roots(target.ca_file),
         limits=limits,
+        compared=partial(load_compared, target),
         message=message,
         proxies=machine.proxies,
         mail_secret=mail_secret or _mail_secret(target, secret),
@@ -137,7 +140,8 @@ async def ask(
         raise UsageError(f"no probe {name!r}; known: {', '.join(probe.name for probe in all_probes())}")
     needed = {name}
     if not list(probe.subjects(settled(target), ())):
-        needed |= _LEADING | (_ELECTING if probe.intrusive or probe.experiment or probe.last else set())
+        judged_by_others = probe.intrusive or probe.experiment or probe.last or _stage_of(probe) is Stage.POLICY
+        needed |= _LEADING | (_ELECTING | {"clock"} if judged_by_others else set())
     probes = [probe for probe in all_probes() if probe.name in needed]
     report = await run(target, secret=secret, mail_secret=mail_secret, probes=probes)
     return tuple(result for result in report.results if result.probe == name)
@@ -405,8 +409,10 @@ def load_roots(ca_file: str = "") -> x509.Roots:
     """The roots of `ca_file`, else of the system's OpenSSL. Raises UsageError for a file without certificates."""
     try:
         if ca_file:
-            return x509.Roots.from_pem(Path(ca_file).read_bytes(), ca_file)
-        for path in _system_stores():
+            pem = Path(ca_file).read_bytes()
+            # an empty file is what a slim image has: a store that holds nothing
+            return x509.Roots.from_pem(pem, ca_file) if pem else x509.Roots((), ca_file)
+        for path in root_stores():
             if path.is_file():
                 return x509.Roots.from_pem(path.read_bytes(), str(path))
     except (OSError, ProtocolError) as error:
@@ -414,13 +420,15 @@ def load_roots(ca_file: str = "") -> x509.Roots:
     return x509.Roots((), "none found on this system")
 
 
-def _system_stores() -> Iterator[Path]:
-    paths = ssl.get_default_verify_paths()
-    for name in (paths.cafile, paths.openssl_cafile):
-        if name:
-            yield Path(name)
-    yield Path("/etc/ssl/certs/ca-certificates.crt")
-    yield Path("/etc/pki/tls/certs/ca-bundle.crt")
+def load_compared(target: Target) -> x509.Roots | None:
+    """The roots that other programs trust: certifi's, which many Python programs bring along. Raises UsageError."""
+    if target.ca_compare:
+        return load_roots(target.ca_compare)
+    if target.ca_file:
+        return None
+    import certifi  # late, as its 144 certificates are: a chain that verifies has no need of them
+
+    return load_roots(certifi.where())
 
 
 def environment() -> Mapping[str, str]:

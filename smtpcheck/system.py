@@ -1,9 +1,10 @@
-"""What does this host's own configuration say? Resolvers, hosts file and time server, read and never written."""
+"""What does this host's own configuration say? Resolvers, hosts file, time server and roots, read and never written."""
 
 from __future__ import annotations
 
 import os
 import re
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -123,3 +124,13 @@ def _words(path: Path) -> Iterator[list[str]]:
         words = line.partition("#")[0].split()
         if words:
             yield words
+
+
+def root_stores() -> Iterator[Path]:
+    """Where a bundle of trusted roots may be, the system's OpenSSL's first."""
+    paths = ssl.get_default_verify_paths()
+    for name in (paths.cafile, paths.openssl_cafile):
+        if name:
+            yield Path(name)
+    yield Path("/etc/ssl/certs/ca-certificates.crt")
+    yield Path("/etc/pki/tls/certs/ca-bundle.crt")

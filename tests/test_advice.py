@@ -144,8 +144,19 @@ def offered_by_findings() -> dict[str, set[str]]:
 
 OFFERED = offered_by_findings()
 # by the name of `Cause.seen`
-BROUGHT = {"_nothing": set[str](), "measured": OFFERED["clock-ahead"], "_suggestion": {"suggestion"}}
-BROUGHT["_recipients_domain"] = {"name"}
+BROUGHT = {
+    "_nothing": set[str](),
+    "measured": OFFERED["clock-ahead"],
+    "_suggestion": {"suggestion"},
+    "_recipients_domain": {"name"},
+    "drift_seen": OFFERED["clock-ahead"],
+    "inspected": {"product", "kind", "issuer"},
+    "stores_seen": {"own", "roots", "other", "others"},
+    "name_seen": {"asked"},
+    "hello_seen": {"version", "cipher"},
+    "chosen": {"version", "cipher"},
+    "witnessed": OFFERED["times-contradict"],
+}
 
 
 def offered_to(code: str) -> set[str]:

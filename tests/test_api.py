@@ -44,6 +44,12 @@ _SUBJECT = {
     "mode": "plain-on-implicit-tls-port",
     "names": "conn-refused",
     "dnssec": "dns-dnssec-bogus",
+    "hello": "tls-no-common-cipher",
+    "sni": "cert-default-needs-sni",
+    "stores": "ca-bundle-outdated",
+    "times": "ntp-server-lying",
+    "mtasts": "mta-sts-healthy",
+    "dane": "dane-healthy",
 }
 # these stand on results that an account of the lab does not give them, or wait for the usual limits
 _NOT_ALONE = {"family", "control", "sibling", "segment", "home", "relay"}

@@ -31,6 +31,7 @@ AIM = options(
     _target("--ntp", metavar="HOST[:PORT]", help="compare the clock with this server"),
     _target("--connect-to", multiple=True, metavar="MAP", help="HOST:PORT:ADDR:PORT dials ADDR:PORT for HOST:PORT"),
     _target("--ca-file", metavar="PEM", shell_complete=files, help="trust these roots in place of the system's"),
+    _target("--ca-compare", metavar="PEM", shell_complete=files, help="see what these say too (default: certifi's)"),
     _target("--ehlo", metavar="NAME", help="introduce ourselves so"),
     _login("--user", metavar="USER", help="log in as this user (default: the account)"),
     _login("--auth", metavar="MECH", shell_complete=mechanisms, help="use this SASL mechanism and no other"),

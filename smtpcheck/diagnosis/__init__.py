@@ -46,6 +46,7 @@ _WEIGHT = (
     "chain-issuer-expired",
     "chain-issuer-not-yet-valid",
 )
+_CLOCKS = ("clock-ahead", "clock-behind", "clock-tz-as-utc")
 _AFTER_CERTIFICATE = frozenset({Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DELIVERY})
 _AND_ON = _AFTER_CERTIFICATE | {Stage.CERTIFICATE}
 
@@ -88,7 +89,10 @@ def diagnose(target: Target, results: Sequence[Result[Any]]) -> tuple[Diagnosis,
     subject = route.chosen(target, results)
     on_path = _independent(list(_breaks(target, subject, results)))
     clock = [(r, f) for r in results for f in r.findings if f.stage is Stage.CLOCK and f.severity is Severity.FAIL]
-    cases = (Case(target, tuple(results), result, finding, subject) for result, finding in on_path + clock[:1])
+    # what honouring senders refuse is no break of the way, which others take (RFC 8461 section 5, RFC 7672 section 2.2)
+    policy = [(r, f) for r in results for f in r.findings if f.stage is Stage.POLICY and f.severity is Severity.FAIL]
+    first = on_path + clock[:1] + policy
+    cases = (Case(target, tuple(results), result, finding, subject) for result, finding in first)
     return tuple(_once([_name(case) for case in cases]))
 
 
@@ -111,7 +115,7 @@ def _once(diagnoses: Sequence[Diagnosis]) -> Iterator[Diagnosis]:
     seen: set[str] = set()
     for diagnosis in diagnoses:
         if diagnosis.code not in seen:
-            seen.add(diagnosis.code)
+            seen |= {diagnosis.code, *(_CLOCKS if diagnosis.code == "clock-drift-token" else ())}
             yield diagnosis
 
 

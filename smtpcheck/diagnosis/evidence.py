@@ -5,14 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from smtpcheck.core import Evidence, Finding, Result, Stage, Who
+from smtpcheck.core import Evidence, Finding, Result, Severity, Stage, Who
 from smtpcheck.diagnosis import replies
 from smtpcheck.diagnosis.case import symptom
+from smtpcheck.probes.chain import Chain
 from smtpcheck.wire.smtp import Reply
 
 if TYPE_CHECKING:
     from smtpcheck.diagnosis.case import Case, Cause
 
+# what the same probe found besides, and what decides
+_BESIDE = frozenset({"chain-inspected", "auth-token-window"})
+# what makes a certificate at an exchanger fail for senders that look at it
+_REFUSED = frozenset(rule.code for rule in Chain.rules if rule.severity is Severity.FAIL)
 _SAID = ("said", "text", "detail", "how", "other", "first", "exchange")
 # RFC 3463 section 3: what the second number of an enhanced code is about
 _SUBJECTS = ("other", "address", "mailbox", "system", "network", "protocol", "content", "policy")
@@ -26,8 +31,8 @@ def evidence(case: Case, cause: Cause) -> tuple[Evidence, ...]:
     deciding = {
         Stage.DNS: ("dnssec",),
         Stage.CONNECT: ("sibling", "control", "names"),
-        Stage.CERTIFICATE: ("issuer", "names", "control"),
-        Stage.TLS: ("mode", "segment"),
+        Stage.CERTIFICATE: ("issuer", "stores", "sni", "names", "control"),
+        Stage.TLS: ("mode", "hello", "segment"),
         Stage.STARTTLS: ("control", "names", "relay"),
         Stage.GREETING: ("mode", "names", "control"),
         Stage.AUTH: ("home", "relay"),
@@ -38,6 +43,10 @@ def evidence(case: Case, cause: Cause) -> tuple[Evidence, ...]:
         for finding in result.findings
         if (result.probe in deciding and result.subject == case.result.subject)
         or (cause.stage is Stage.CLOCK and result.probe == "clock")
+        or (case.finding.stage is Stage.CLOCK and result.probe == "times")
+        or (cause.code == "clock-drift-token" and result.probe == "clock")
+        or (cause.code == "mta-sts-cert-fail" and result.probe == "chain" and finding.code in _REFUSED)
+        or (result is case.result and finding.code in _BESIDE)
     ]
     return (own, *_unknown(case, cause), *others)
 
@@ -77,7 +86,7 @@ def _raw(result: Result[Any], finding: Finding) -> bytes:
 
 
 def _who(result: Result[Any], finding: Finding, raw: bytes) -> Who:
-    if finding.stage is Stage.DNS:
+    if finding.stage is Stage.DNS or result.probe == "dane":
         return Who.RESOLVER
     if finding.stage is Stage.CONNECT:
         return Who.OS

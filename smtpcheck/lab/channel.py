@@ -8,6 +8,7 @@ import socket
 import ssl
 
 from smtpcheck.lab.listeners import reset
+from smtpcheck.lab.oldtls import OldContext, OldTls
 from smtpcheck.wire import ProtocolError
 
 # RFC 5321 section 4.5.3.1.6 allows 1000 octets, RFC 4954 section 4 12288 for AUTH; past this a peer is hostile
@@ -23,7 +24,7 @@ class Channel:
         self._reader = reader
         self._writer = writer
         self._buffer = bytearray()
-        self._tls: ssl.SSLObject | None = None
+        self._tls: ssl.SSLObject | OldTls | None = None
         self._inward = ssl.MemoryBIO()
         self._outward = ssl.MemoryBIO()
 
@@ -95,7 +96,7 @@ class Channel:
         """End with RST."""
         reset(self._writer)
 
-    async def handshake(self, context: ssl.SSLContext) -> None:
+    async def handshake(self, context: ssl.SSLContext | OldContext) -> None:
         """Be the server of a TLS handshake; what is left in the buffer is taken as its start. Raises ssl.SSLError."""
         tls = context.wrap_bio(self._inward, self._outward, server_side=True)
         self._inward.write(await self.raw_hello())
@@ -120,7 +121,7 @@ class Channel:
             flight = self._outward.read()
             await self.say_raw(flight[: len(flight) // 2])
 
-    async def _shaken(self, tls: ssl.SSLObject) -> bool:
+    async def _shaken(self, tls: ssl.SSLObject | OldTls) -> bool:
         try:
             tls.do_handshake()
         except ssl.SSLWantReadError:

@@ -64,7 +64,9 @@ Key = tuple[dns.name.Name, dns.rdatatype.RdataType]
 class NameServer:
     """A resolver that knows a table and nothing else; counts queries."""
 
-    def __init__(self, *, tcp: bool = True) -> None:
+    def __init__(self, *, tcp: bool = True, signed: bool = False) -> None:
+        self.signed = signed
+        """It says that DNSSEC vouches for what it answers."""
         self.records: dict[Key, tuple[str, ...]] = {}
         self.faults: dict[dns.name.Name, DnsFault] = {}
         self.asked: list[tuple[str, str, str]] = []
@@ -145,6 +147,8 @@ class NameServer:
 
     def _reply(self, query: dns.message.Message, fault: DnsFault | None, over: str) -> dns.message.Message:
         reply = dns.message.make_response(query, recursion_available=True)
+        if self.signed and query.flags & dns.flags.AD:  # RFC 6840 section 5.8: said to those who ask
+            reply.flags |= dns.flags.AD
         name, kind = query.question[0].name, query.question[0].rdtype
         if fault in _RCODES:
             reply.set_rcode(_RCODES[fault])

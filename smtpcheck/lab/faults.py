@@ -6,13 +6,18 @@ A row says which server misbehaves how; what it does not say is good.
   server   good | script | refused | dropped | none      (script when there is a script)
   mode     how the user expects TLS to start: starttls | implicit | plain
   speaks   how the port really does, when that is something else
-  target   account ("me@DOMAIN") | mx ("mx:DOMAIN")
+  target   account ("me@DOMAIN") | mx ("mx:DOMAIN") | address ("127.0.0.1:PORT")
   spec     what the user types in place of that, where it is the fault or a host; {host} and {domain} are filled in
   domain, host   the names of the account's domain and of its server, as "qq.com" and "smtp.qq.com"; "" for names of the
            lab's own. ports: those of the host where it stands, first the usual one; its other usual ports are closed
   options  what else the user says to `check`: user, sender, recipients, auth ...; {account} is me@DOMAIN
   password the user's; "" for one at random
-  cert     the kind of chain shown (pki.py)
+  cert     the kind of chain shown (pki.py); signer: who signs, as "CN=...,O=...", where the kind leaves it open
+  cert_sni  the kind shown to those who ask for the host by its name; "" for the same
+  roots    what --ca-file holds: house (the lab's own root) | other (a stranger's) | empty; compare: the same for
+           --ca-compare, "" for none
+  token    the password is a JSON web token that counts from the first to the second of these seconds, from now
+  policy   the MTA-STS policy's text, served by HTTPS; policy_cert: its server's certificate; "" for none
   issuer   what serves the missing intermediate: served | missing | endless | elsewhere | hangs
   script   fields of script.Script; texts are exact, one character is one octet
   dns      how the resolver answers (dnsd.DnsFault), for: where = host | domain | everything
@@ -21,8 +26,10 @@ A row says which server misbehaves how; what it does not say is good.
   network  ways to addresses and ports, "ADDRESS PORT WAY" each with * for any (network.Way); for checks in this process
   beside   records of a second resolver, which the user names after the first, "NAME TYPE DATA" each
   hosts    what this machine's hosts file says, "ADDRESS NAME" each; proxies: names of variables that name one
-  records  further ones, "NAME TYPE DATA" each, in place of those above; {host} and {domain} are filled in
   letter   the message that the user hands in as a file, with LF for line ends; {account} is me@DOMAIN
+  records  further ones, "NAME TYPE DATA" each, in place of those above; {host} and {domain} are filled in, and
+           {spki}, the SHA-256 of the leaf's key in hexadecimal
+  signed   the resolver says that DNSSEC vouches for its answers
   send     a message is to be sent; folder: where it lands, "" for nowhere; imap: how the mailbox misbehaves (imapd)
   ntp      how the time server misbehaves (ntpd.NtpFault); offset: what its time is ahead of ours, in seconds
 """
@@ -72,6 +79,14 @@ class Resolver(StrEnum):
     DOWN = "down"
 
 
+class Store(StrEnum):
+    """Which roots a file holds."""
+
+    HOUSE = "house"
+    OTHER = "other"
+    EMPTY = "empty"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One row of the table; the head of this file says what the fields mean."""
@@ -84,6 +99,14 @@ class Fault:
     target: str = "account"
     spec: str = ""
     cert: str = "good"
+    signer: str = ""
+    cert_sni: str = ""
+    roots: str = "house"
+    compare: str = ""
+    token: tuple[float, ...] = ()
+    policy: str = ""
+    policy_cert: str = "good"
+    signed: bool = False
     issuer: str = ""
     script: Script = field(default_factory=Script)
     dns: str = ""
@@ -121,6 +144,7 @@ _READ: Mapping[str, Any] = {
     "beside": tuple,
     "hosts": tuple,
     "proxies": tuple,
+    "token": tuple,
     "mode": Mode,
     "speaks": Mode,
     "issuer": lambda word: word if word == "served" else IssuerFault(word),

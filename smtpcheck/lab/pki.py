@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import ipaddress
 import os
 import ssl
@@ -38,6 +40,13 @@ class Served:
         """The chain as PEM in the order sent."""
         return b"".join(ssl.DER_cert_to_PEM_cert(der).encode("ascii") for der in self.chain)
 
+    @property
+    def spki(self) -> str:
+        """The SHA-256 of the leaf's public key in hexadecimal, as TLSA 3 1 1 has it (RFC 6698 section 2.1)."""
+        key = x509.load_der_x509_certificate(self.chain[0]).public_key()
+        der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return hashlib.sha256(der).hexdigest()
+
     def server_context(self) -> ssl.SSLContext:
         """A server side that presents the chain as it is; weak keys and old signatures are let through."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -70,6 +79,7 @@ class _Recipe:
     rsa_bits: int = 0
     sha1: bool = False
     purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH
+    must_staple: bool = False
 
 
 _ZOO: Mapping[str, _Recipe] = {
@@ -95,6 +105,14 @@ _ZOO: Mapping[str, _Recipe] = {
     "weak-key": _Recipe(rsa_bits=1024),
     "weak-signature": _Recipe(sha1=True),
     "wrong-purpose": _Recipe(purpose=ExtendedKeyUsageOID.CLIENT_AUTH),
+    "rsa": _Recipe(rsa_bits=2048),
+    "must-staple": _Recipe(must_staple=True),
+    "ca-not-critical": _Recipe(issuer="lax"),
+    # by a signer of that name, as an antivirus program or an inspecting firewall signs
+    "signed-by": _Recipe(issuer="signer", sent=("leaf", "root")),
+    "signed-by-root-kept": _Recipe(issuer="signer", sent=("leaf",)),
+    # by itself, under that name
+    "self-signed-as": _Recipe(issuer="self", sent=("leaf",)),
 }
 
 KINDS: tuple[str, ...] = tuple(_ZOO)
@@ -136,19 +154,22 @@ class Authority:
         self.root_pem = ssl.DER_cert_to_PEM_cert(self.root_der).encode("ascii")
         self.intermediate_der = self._house.intermediate.der
 
-    def issue(self, kind: str, *names: str) -> Served:
+    def issue(self, kind: str, *names: str, signer: str = "") -> Served:
         """A chain of that kind (one of `KINDS`) for DNS names or IP literals, made afresh.
 
-        Raises ValueError for an unknown kind, no name, or a name too short for its wildcard.
+        `signer` is the name of who signs (RFC 4514), where the kind leaves it open. Raises ValueError for an unknown
+        kind, no name, or a name too short for its wildcard.
         """
         if kind not in _ZOO:
             raise ValueError(f"unknown kind {kind!r}; known: {', '.join(KINDS)}")
         if not names:
             raise ValueError("a certificate needs a name")
         recipe = _ZOO[kind]
-        line = self._line(recipe.issuer)
-        key: _Key = rsa.generate_private_key(65537, recipe.rsa_bits) if recipe.rsa_bits else _ec_key()
-        leaf = self._leaf(recipe, _presented(recipe, names), key, line.intermediate)
+        line = _signing(signer or "CN=Signer", self.now) if recipe.issuer == "signer" else self._line(recipe.issuer)
+        key = _key(recipe.rsa_bits)
+        shown = _presented(recipe, names)
+        subject = x509.Name.from_rfc4514_string(signer) if signer and recipe.issuer == "self" else _subject(shown[0])
+        leaf = self._leaf(recipe, subject, shown, key, line.intermediate)
         parts = {"leaf": leaf, "intermediate": line.intermediate.der, "root": line.root.der}
         return Served(tuple(parts[part] for part in recipe.sent), _key_pem(key))
 
@@ -160,14 +181,16 @@ class Authority:
         if issuer == "expired":
             window = (self.now - 400 * _DAY, self.now - 10 * _DAY)
             return _Line(house.root, _intermediate("smtpcheck lab", house.root, window, key=house.intermediate.key))
+        if issuer == "lax":
+            window = (self.now - 30 * _DAY, self.now + 1000 * _DAY)
+            return _Line(house.root, _intermediate("smtpcheck lab lax", house.root, window, critical=False))
         if issuer == "no-ca":
             window = (self.now - 30 * _DAY, self.now + 1000 * _DAY)
             return _Line(house.root, _intermediate("smtpcheck lab no CA", house.root, window, is_ca=False))
         return house
 
-    def _leaf(self, recipe: _Recipe, names: tuple[str, ...], key: _Key, issuer: _Signer) -> bytes:
+    def _leaf(self, recipe: _Recipe, subject: x509.Name, names: tuple[str, ...], key: _Key, issuer: _Signer) -> bytes:
         window = (self.now + recipe.since, self.now + recipe.until)
-        subject = _subject(names[0])
         signer_key, issuer_name = issuer.key, issuer.certificate.subject
         if recipe.issuer == "self":
             signer_key, issuer_name = key, subject
@@ -177,7 +200,9 @@ class Authority:
         builder = builder.add_extension(x509.ExtendedKeyUsage([recipe.purpose]), critical=False)
         if recipe.san:
             builder = builder.add_extension(x509.SubjectAlternativeName([_general(n) for n in names]), critical=False)
-        if self.issuer_url and recipe.issuer not in ("self", "stranger"):
+        if recipe.must_staple:
+            builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
+        if self.issuer_url and recipe.issuer not in ("self", "stranger", "signer"):
             where = x509.UniformResourceIdentifier(self.issuer_url)
             access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)
             builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
@@ -186,23 +211,37 @@ class Authority:
 
 
 def _found(title: str, now: datetime) -> _Line:
-    window = (now - 1000 * _DAY, now + 3000 * _DAY)
-    key = _ec_key()
-    name = _subject(f"{title} root")
-    builder = _builder(name, name, key, key, window)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    builder = builder.add_extension(_key_usage(ca=True), critical=True)
-    root = _Signer(builder.sign(key, hashes.SHA256()), key)
+    root = _root(_subject(f"{title} root"), now)
     return _Line(root, _intermediate(title, root, (now - 500 * _DAY, now + 1000 * _DAY)))
 
 
+def _signing(name: str, now: datetime) -> _Line:
+    """A root of that name that signs leaves itself."""
+    root = _root(x509.Name.from_rfc4514_string(name), now)
+    return _Line(root, root)
+
+
+def _root(name: x509.Name, now: datetime) -> _Signer:
+    key = _ec_key()
+    builder = _builder(name, name, key, key, (now - 1000 * _DAY, now + 3000 * _DAY))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    builder = builder.add_extension(_key_usage(ca=True), critical=True)
+    return _Signer(builder.sign(key, hashes.SHA256()), key)
+
+
 def _intermediate(
-    title: str, root: _Signer, window: tuple[datetime, datetime], *, key: _Key | None = None, is_ca: bool = True
+    title: str,
+    root: _Signer,
+    window: tuple[datetime, datetime],
+    *,
+    key: _Key | None = None,
+    is_ca: bool = True,
+    critical: bool = True,
 ) -> _Signer:
     key = key or _ec_key()
     builder = _builder(_subject(f"{title} intermediate"), root.certificate.subject, key, root.key, window)
     constraints = x509.BasicConstraints(ca=is_ca, path_length=0 if is_ca else None)
-    builder = builder.add_extension(constraints, critical=True)
+    builder = builder.add_extension(constraints, critical=critical)
     builder = builder.add_extension(_key_usage(ca=is_ca), critical=True)
     return _Signer(builder.sign(root.key, hashes.SHA256()), key)
 
@@ -278,6 +317,18 @@ def _general(name: str) -> x509.GeneralName:
 def _subject(name: str) -> x509.Name:
     # commonName holds at most 64 characters: RFC 5280 appendix A.1, ub-common-name
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+
+
+def _key(rsa_bits: int) -> _Key:
+    if rsa_bits == 2048:
+        return _common_rsa_key()
+    return rsa.generate_private_key(65537, rsa_bits) if rsa_bits else _ec_key()
+
+
+@functools.cache
+def _common_rsa_key() -> rsa.RSAPrivateKey:
+    """One for all practice servers: a key of 2048 bits takes a tenth of a second."""
+    return rsa.generate_private_key(65537, 2048)
 
 
 def _ec_key() -> ec.EllipticCurvePrivateKey:

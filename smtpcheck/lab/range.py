@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import concurrent.futures
 import contextlib
+import json
 import secrets
 import shutil
 import ssl
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 from smtpcheck.core import Mode
 from smtpcheck.lab.dnsd import NameServer
-from smtpcheck.lab.faults import Fault, Resolver, Server, Where, fault, rows
+from smtpcheck.lab.faults import Fault, Resolver, Server, Store, Where, fault, rows
 from smtpcheck.lab.imapd import ImapServer
 from smtpcheck.lab.issuerd import Issuer
 from smtpcheck.lab.listeners import LOOPBACK, Closed, Dropping
 from smtpcheck.lab.network import Network, Way
 from smtpcheck.lab.ntpd import TimeServer
+from smtpcheck.lab.oldtls import OldContext
 from smtpcheck.lab.pki import Authority
-from smtpcheck.lab.script import Reply, Script, Then
+from smtpcheck.lab.policyd import PolicyServer
+from smtpcheck.lab.script import Reply, Script, Shake, Then
 from smtpcheck.lab.scripted import ScriptedServer
 from smtpcheck.lab.smtpd import GoodServer
 
@@ -112,26 +117,35 @@ class Lab:
         ValueError for an override that does not fit, OSError when this machine does not let us.
         """
         row = fault(fault_name, **overrides)
-        password = row.password or f'practice/+="{secrets.token_hex(6)}'
+        password = _token(row) or row.password or f'practice/+="{secrets.token_hex(6)}'
         domain = row.domain or f"{self._label(row.name)}.{_DOMAIN}"
         host = row.host or (domain if row.target == "mx" and not row.mx else f"smtp.{domain}")
         authority, issuer, ca_file = await self._authority(row.issuer)
-        context = authority.issue(row.cert, host, *self._also).server_context()
-        accounts = {f"me@{domain}": password} if row.target == "account" else {}
-        server = await self._started(_server(row, host, context, accounts))
+        served = authority.issue(row.cert, *_names(row, host), *self._also, signer=row.signer)
+        context = served.server_context()
+        if row.cert_sni:
+            _by_name(context, host, authority.issue(row.cert_sni, host).server_context())
+        accounts = {f"me@{domain}": password} if row.target != "mx" else {}
+        old = OldContext(served.chain, served.key_pem) if row.script.shake is Shake.OLD else None
+        server = await self._started(_server(row, host, context, accounts, old))
         resolver = await self._resolver(row)
         if isinstance(resolver, NameServer):
-            _publish(resolver, row, domain, host, row.ports[0] if row.ports else server.port)
+            port, names = row.ports[0] if row.ports else server.port, {"host": host, "domain": domain}
+            _publish(resolver, row, domain, host, port, names | {"spki": served.spki})
         clock = await self._clock(row)
         second = await self._beside(row, domain, host)
         options: dict[str, Any] = {
             "dns": ",".join(f"{LOOPBACK}:{each.port}" for each in (resolver, second) if each),
             "ntp": f"{LOOPBACK}:{clock.port}",
-            "ca_file": str(ca_file),
+            "ca_file": str(self._store(row.roots, ca_file)),
         }
+        if row.compare:
+            options["ca_compare"] = str(self._store(row.compare, ca_file))
         if row.speaks is not None:
             options["mode"] = row.mode
         detours = await self._detours(row, host, server.port)
+        if row.policy:
+            detours += await self._policy(row, authority, domain, host, resolver)
         if detours:
             options["connect_to"] = detours
         options |= {name: _named(value, domain, host) for name, value in row.options.items()}
@@ -142,7 +156,7 @@ class Lab:
             options["message"] = self._letter(row, f"me@{domain}")
         return Practice(
             fault=row.name,
-            target=_typed(row, domain, host),
+            target=_typed(row, domain, host, server.port),
             host=host,
             port=server.port,
             mode=row.mode,
@@ -200,6 +214,32 @@ class Lab:
             *(f"{host}:{each}:{LOOPBACK}:{shut}" for each in others),
         )
 
+    async def _policy(
+        self, row: Fault, authority: Authority, domain: str, host: str, resolver: object
+    ) -> tuple[str, ...]:
+        """The domain's MTA-STS policy, by HTTPS and announced in DNS; where it is."""
+        name = f"mta-sts.{domain}"
+        text = row.policy.format(host=host, domain=domain).strip().replace("\n", "\r\n")
+        server = PolicyServer(
+            text if text != "missing" else "", authority.issue(row.policy_cert, name).server_context()
+        )
+        await self._started(server)
+        if isinstance(resolver, NameServer):
+            resolver.add(name, "A", LOOPBACK)
+            resolver.add(f"_mta-sts.{domain}", "TXT", '"v=STSv1; id=20260101T000000;"')
+        return (f"{name}:443:{LOOPBACK}:{server.port}",)
+
+    def _store(self, word: str, house: Path) -> Path:
+        """A file with the roots of that word."""
+        if word == "house":
+            return house
+        if self._folder is None:
+            raise RuntimeError("the lab is not open: use `async with Lab() as lab`")
+        path = self._folder / f"{Store(word)}.pem"
+        if not path.exists():
+            path.write_bytes(Authority().root_pem if word == Store.OTHER else b"")
+        return path
+
     async def _mailbox(
         self, row: Fault, authority: Authority, domain: str, password: str, server: object, resolver: object
     ) -> ImapServer | None:
@@ -253,8 +293,9 @@ class Lab:
                 return await self._started(Closed())
             case Resolver.OWN | Resolver.UDP_ONLY:
                 return await self._started(NameServer(tcp=row.resolver is Resolver.OWN))
-            case Resolver.SHARED if row.domain or row.host:  # names of others mean something else in the next fault
-                return await self._started(NameServer(tcp=True))
+            # names of others, and addresses, mean something else in the next fault
+            case Resolver.SHARED if row.domain or row.host or row.signed or row.target == "address":
+                return await self._started(NameServer(tcp=True, signed=row.signed))
         if self._shared is None:
             self._shared = await self._started(NameServer())
         return self._shared
@@ -275,19 +316,45 @@ def _named(value: Any, domain: str, host: str) -> Any:
 
 
 def _server(
-    row: Fault, host: str, context: ssl.SSLContext, accounts: Mapping[str, str]
+    row: Fault, host: str, context: ssl.SSLContext, accounts: Mapping[str, str], old: OldContext | None
 ) -> GoodServer | ScriptedServer | Closed | Dropping:
     match row.server:
         case Server.GOOD:
             return GoodServer(mode=row.speaks or row.mode, host=host, context=context, accounts=accounts)
         case Server.SCRIPT:
-            return ScriptedServer(row.script, host=host, context=context, accounts=accounts)
+            return ScriptedServer(row.script, host=host, context=context, accounts=accounts, old=old)
         case Server.DROPPED:
             return Dropping()
     return Closed()
 
 
-def _publish(resolver: NameServer, row: Fault, domain: str, host: str, port: int) -> None:
+def _names(row: Fault, host: str) -> tuple[str, ...]:
+    """Whom the certificate speaks for: a program on this machine names itself by its address."""
+    return (LOOPBACK,) if row.cert == "self-signed-as" else (host,)
+
+
+def _by_name(context: ssl.SSLContext, host: str, other: ssl.SSLContext) -> None:
+    """Show the other's certificate to those who ask for the host (RFC 6066 section 3)."""
+
+    def chosen(connection: ssl.SSLObject, name: str, _: ssl.SSLContext) -> None:
+        if name == host:
+            connection.context = other
+
+    context.sni_callback = chosen
+
+
+def _token(row: Fault) -> str:
+    """A JSON web token (RFC 7519) whose time counts by the row's time server; empty where the row has none."""
+    if not row.token:
+        return ""
+    now = time.time() + row.offset
+    claims = {"nbf": int(now + row.token[0]), "exp": int(now + row.token[1])}
+    parts = [json.dumps(each).encode() for each in ({"alg": "none"}, claims)]
+    coded = [base64.urlsafe_b64encode(each).rstrip(b"=").decode() for each in parts]
+    return ".".join([*coded, secrets.token_urlsafe(12)])
+
+
+def _publish(resolver: NameServer, row: Fault, domain: str, host: str, port: int, names: Mapping[str, str]) -> None:
     """Put a fault's names into the table: RFC 6186 and RFC 8314 section 5.1 for SRV."""
     if row.target == "account":
         service = "_submissions" if row.mode is Mode.IMPLICIT else "_submission"
@@ -299,19 +366,19 @@ def _publish(resolver: NameServer, row: Fault, domain: str, host: str, port: int
         resolver.add(host, "AAAA", row.address6)
     if row.mx:
         resolver.add(domain, "MX", row.mx.format(host=host))
-    _add(resolver, row.records, domain, host)
+    _add(resolver, row.records, names)
     if row.dns:
         resolver.spoil({Where.HOST: host, Where.DOMAIN: domain, Where.EVERYTHING: "."}[row.where], row.dns)
 
 
-def _add(resolver: NameServer, records: Sequence[str], domain: str, host: str) -> None:
-    named = [record.format(host=host, domain=domain).split(None, 2) for record in records]
+def _add(resolver: NameServer, records: tuple[str, ...], names: Mapping[str, str]) -> None:
+    named = [record.format(**names).split(None, 2) for record in records]
     for key in {(name, kind) for name, kind, _ in named}:
         resolver.add(*key, *(data for name, kind, data in named if (name, kind) == key))
 
 
-def _typed(row: Fault, domain: str, host: str) -> str:
-    usual = f"mx:{domain}" if row.target == "mx" else f"me@{domain}"
+def _typed(row: Fault, domain: str, host: str, port: int) -> str:
+    usual = {"mx": f"mx:{domain}", "address": f"{LOOPBACK}:{port}"}.get(row.target, f"me@{domain}")
     return row.spec.format(host=host, domain=domain) if row.spec else usual
 
 

@@ -31,6 +31,8 @@ class Shake(StrEnum):
     """A fatal handshake_failure(40): RFC 8446 section 6.2."""
     GARBAGE = "garbage"
     """Plain text where a ServerHello belongs."""
+    OLD = "old"
+    """TLS 1.2 as it was before RFC 5746, with an RSA certificate."""
     HALF = "half"
     """The first half of the server's own flight, then FIN: a truncated flight."""
 
@@ -103,6 +105,10 @@ class Script:
     oldest: str = ""
     """The lowest TLS version, as "TLSv1"; empty: the library's."""
     newest: str = ""
+    ciphers: str = ""
+    """OpenSSL's list of suites, up to TLS 1.2; empty: the library's."""
+    group: int = 0
+    """Bits of the finite-field group for DHE: 1024; 0: the library's."""
     queued: Reply | None = None
     """Said to the final dot; None: 250."""
     auth: Reply | None = None
@@ -145,6 +151,7 @@ _READ: Mapping[str, Any] = {
     "shake": Shake,
     "largest": int,
     "tickets": int,
+    "group": int,
     "queued": reply,
     "auth": reply,
     "prompts": lambda pair: tuple(each.encode("latin-1") for each in pair),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import binascii
 import ssl
+import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from smtpcheck.lab import sasld
 from smtpcheck.lab.channel import Channel
 from smtpcheck.lab.ledger import Ledger, Message
 from smtpcheck.lab.listeners import Listener
+from smtpcheck.lab.oldtls import OldContext
 from smtpcheck.lab.script import Reply, Script, Shake, Then
 from smtpcheck.wire import ProtocolError
 
@@ -42,6 +44,17 @@ _ACCEPTED = Reply(text=b"235 2.7.0 Authentication successful\r\n")
 _REFUSED = Reply(text=b"535 5.7.8 Error: authentication failed\r\n")
 
 
+# the Second Oakley Group (RFC 2409 section 6.2), which is in use to this day
+_GROUPS = {
+    1024: """-----BEGIN DH PARAMETERS-----
+MIGHAoGBAP//////////yQ/aoiFowjTExmKLgNwc0SkCTgiKZ8x0Agu+pjsTmyJR
+Sgh5jjQE3e+VGbPNOkMbMCsKbfJfFDdP4TVtbVHCReSFtXZiXn7G9ExC6aY37WsL
+/1y29Aa37e44a/taiZ+lrp8kEXxLH+ZJKGZR7OZTgf//////////AgEC
+-----END DH PARAMETERS-----
+"""
+}
+
+
 class _Over(Exception):
     """The script says that the conversation ends here."""
 
@@ -67,8 +80,10 @@ class ScriptedServer:
         host: str = "smtp.lab.test",
         context: ssl.SSLContext | None = None,
         accounts: Mapping[str, str] | None = None,
+        old: OldContext | None = None,
     ) -> None:
         self.script = script
+        self._old = old
         self.ledger = Ledger()
         self._host = host.encode("ascii")
         self._context = context
@@ -76,6 +91,7 @@ class ScriptedServer:
         self._listener = Listener(self._serve)
         if context is not None:
             bound_versions(context, script.oldest, script.newest)
+            bound_suites(context, script.ciphers, script.group)
             context.num_tickets = script.tickets or context.num_tickets
 
     @property
@@ -179,8 +195,8 @@ class ScriptedServer:
                 await channel.raw_hello()
                 await channel.drain_forever()
                 raise _Over
-            case Shake.COMPLETE:
-                await channel.handshake(context)
+            case Shake.COMPLETE | Shake.OLD:
+                await channel.handshake(self._old or context)
                 self.ledger.handshakes.append(channel.version)
                 return
             case Shake.HALF:
@@ -281,3 +297,15 @@ def bound_versions(context: ssl.SSLContext, oldest: str, newest: str) -> None:
             context.minimum_version = ssl.TLSVersion[oldest]
         if newest:
             context.maximum_version = ssl.TLSVersion[newest]
+
+
+def bound_suites(context: ssl.SSLContext, ciphers: str, group: int) -> None:
+    """Set the suites of a server side, and the group of DHE. Raises ssl.SSLError, KeyError."""
+    if ciphers:
+        context.set_ciphers(f"{ciphers}:@SECLEVEL=0")
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    if group:
+        with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+            file.write(_GROUPS[group])
+            file.flush()
+            context.load_dh_params(file.name)

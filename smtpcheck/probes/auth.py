@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from smtpcheck import route
@@ -40,6 +41,8 @@ class AuthFacts:
     """How the secret looks, with nothing of it; None where it was not used."""
     refusal: OAuthRefusal | None = None
     """The reason that came before the refusal of a token."""
+    upgraded: bool = False
+    """TLS began with STARTTLS, so that EHLO was answered twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class Auth(Probe[AuthFacts]):
         Rule("auth-server-signature", Severity.FAIL, Stage.AUTH, "RFC 5802 section 3"),
         *(Rule(code, Severity.FAIL, Stage.AUTH, "RFC 4954 section 4") for code in _CUT_SHORT.values()),
         Rule("auth-secret-shape", Severity.WARN, Stage.AUTH, "the provider's own pages"),
+        Rule("auth-token-window", Severity.NOTE, Stage.AUTH, "RFC 7519 section 4.1"),
+        Rule("auth-after-tls", Severity.NOTE, Stage.AUTH, "RFC 4954 section 4"),
         Rule("auth-offered-in-clear", Severity.NOTE, Stage.AUTH, "RFC 4954 section 4"),
         Rule("auth-in-clear", Severity.WARN, Stage.AUTH, "RFC 8314 section 4.1"),
     )
@@ -90,6 +95,7 @@ class Auth(Probe[AuthFacts]):
             raw=error.raw if error else b"",
             looks=login.looks,
             refusal=login.refusal,
+            upgraded=dialogue.heard.starttls is not None and dialogue.heard.session is not None,
         )
 
     def judge(self, facts: AuthFacts) -> Iterator[Finding]:
@@ -105,6 +111,8 @@ class Auth(Probe[AuthFacts]):
             yield self.found(code, detail=facts.detail, mechanism=facts.mechanism)
         elif not facts.encrypted:
             yield self.found("auth-in-clear", mechanism=facts.mechanism)
+        if facts.upgraded and not facts.offered_in_clear and not facts.broke:
+            yield self.found("auth-after-tls", mechanisms=" ".join(facts.offered))
         if facts.offered_in_clear and not facts.broke:
             yield self.found("auth-offered-in-clear", mechanisms=" ".join(facts.offered_in_clear))
 
@@ -122,6 +130,9 @@ class Auth(Probe[AuthFacts]):
             why = facts.refusal or OAuthRefusal()
             told: dict[str, Scalar] = {"status": why.status, "schemes": why.schemes, "scope": why.scope}
             yield self.found("auth-token-refused", **seen, **told)
+            if facts.looks and (facts.looks.valid_from or facts.looks.valid_until):
+                begins, ends = _moment(facts.looks.valid_from), _moment(facts.looks.valid_until)
+                yield self.found("auth-token-window", begins=begins, ends=ends)
         else:
             yield self.found("auth-refused", **seen)
         signs = _signs(facts.looks)
@@ -134,6 +145,10 @@ class Auth(Probe[AuthFacts]):
         if facts.offered_in_clear:
             return self.found("auth-only-in-clear", offered=" ".join(facts.offered_in_clear))
         return self.found("auth-not-offered")
+
+
+def _moment(at: float | None) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC" if at else "?"
 
 
 def _signs(looks: sasl.Looks | None) -> tuple[str, ...]:

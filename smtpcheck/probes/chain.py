@@ -12,7 +12,8 @@ from smtpcheck.context import Context
 from smtpcheck.core import Finding, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target
 from smtpcheck.failures import NotNeeded
 from smtpcheck.wire import ProtocolError, x509
-from smtpcheck.wire.certificate import CertificateFacts, ChainOrder, chain_order, describe
+from smtpcheck.wire.certificate import CertificateFacts, ChainOrder, chain_order, describe, revoked
+from smtpcheck.wire.inspectors import inspector
 from smtpcheck.wire.x509 import Flaw, Verdict
 
 # OpenSSL's reasons that have advice of their own; every other one is chain-invalid with OpenSSL's own words.
@@ -47,6 +48,12 @@ class ChainFacts:
     verdict: Verdict
     interpreter: str = ""
     """What this Python's own ssl says to the same chain; empty where it was not asked."""
+    store: int = -1
+    """How many roots the store holds; -1: not noted."""
+    stapled: bool = True
+    """An OCSP response came with the handshake."""
+    revoked: bool = False
+    """That response says that the leaf is revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,9 @@ class Chain(Probe[ChainFacts]):
         Rule("chain-invalid", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 6.1"),
         Rule("chain-expires-soon", Severity.WARN, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
         Rule("chain-strict", Severity.WARN, Stage.CERTIFICATE, "Python 3.13 ssl.VERIFY_X509_STRICT"),
+        Rule("chain-inspected", Severity.WARN, Stage.CERTIFICATE, "wire/inspectors.toml"),
+        Rule("chain-unstapled", Severity.WARN, Stage.CERTIFICATE, "RFC 7633 section 4.2.3"),
+        Rule("chain-revoked", Severity.WARN, Stage.CERTIFICATE, "RFC 6960 section 2.2"),
         Rule("chain-wrong-order", Severity.NOTE, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
         Rule("chain-superfluous-root", Severity.NOTE, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
         Rule("chain-unrelated", Severity.NOTE, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
@@ -99,6 +109,9 @@ class Chain(Probe[ChainFacts]):
             certificates=certificates,
             order=chain_order(certificates),
             verdict=heard.verdict,
+            store=len(ctx.roots.der),
+            stapled=bool(heard.session.staple),
+            revoked=bool(certificates) and revoked(heard.session.staple, certificates[0].serial),
             interpreter="" if clean else x509.interpreter_says(heard.session.chain, subject.name, ctx.roots),
         )
 
@@ -106,8 +119,12 @@ class Chain(Probe[ChainFacts]):
         """The name, the trust, the dates, then what is untidy."""
         yield from self._name(facts)
         yield from self._flaws(facts)
+        found = inspector(facts.certificates)
+        if found and found[0].kind != "bridge":  # which is the server itself
+            yield self.found("chain-inspected", product=found[0].product, issuer=found[1])
         if facts.verdict.verified:
             yield from self._remarks(facts)
+            yield from self._revocation(facts)
 
     def _name(self, facts: ChainFacts) -> Iterator[Finding]:
         host = facts.verdict.host
@@ -157,8 +174,7 @@ class Chain(Probe[ChainFacts]):
         left = leaf.not_after - facts.at
         if left < min(timedelta(days=self.warn_days), (leaf.not_after - leaf.not_before) / 3):
             yield self.found("chain-expires-soon", days=left.days, not_after=f"{leaf.not_after:%Y-%m-%d %H:%M} UTC")
-        if facts.verdict.strict:
-            flaw = facts.verdict.strict[0]
+        if flaw := next(iter((*facts.verdict.strict, *_lax(facts))), None):
             yield self.found("chain-strict", text=flaw.text, error=flaw.errno, who=flaw.subject)
         if facts.order.misplaced:
             yield self.found("chain-wrong-order", position=facts.order.misplaced[0], sent=len(facts.chain))
@@ -167,6 +183,13 @@ class Chain(Probe[ChainFacts]):
         if facts.order.unrelated:
             yield self.found("chain-unrelated", position=facts.order.unrelated[0])
 
+    def _revocation(self, facts: ChainFacts) -> Iterator[Finding]:
+        """Most mail programs never ask; those that do refuse."""
+        if facts.revoked:
+            yield self.found("chain-revoked", who=facts.certificates[0].subject)
+        elif facts.certificates[0].must_staple and not facts.stapled:
+            yield self.found("chain-unstapled", who=facts.certificates[0].subject)
+
 
 def _readable(chain: tuple[bytes, ...]) -> Iterator[CertificateFacts]:
     for der in chain:
@@ -174,6 +197,14 @@ def _readable(chain: tuple[bytes, ...]) -> Iterator[CertificateFacts]:
             yield describe(der)
         except ProtocolError:
             return
+
+
+def _lax(facts: ChainFacts) -> Iterator[Flaw]:
+    """What OpenSSL 3 minds in a strict check, and 4 no more: Python 3.13 and 3.14 come with the former."""
+    text = "Basic Constraints of CA cert not marked critical"
+    for depth, each in enumerate(facts.certificates):
+        if each.lax_constraints:
+            yield Flaw("ca-not-critical", 89, depth, each.subject, text)
 
 
 def _whose(flaw: Flaw, facts: ChainFacts) -> CertificateFacts | None:

@@ -14,6 +14,7 @@ from smtpcheck.wire.certificate import describe
 
 # Longer ladders of intermediates are not seen in practice.
 MAX_STEPS = 3
+_NO_ROOT = frozenset({"issuer-unknown", "leaf-unverified", "self-signed-in-chain", "bad-signature"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class IssuerFacts:
     """DER, nearest to the leaf first."""
     names: tuple[str, ...]
     completes: bool
+    completes_elsewhere: bool = False
+    """With the roots of other programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +69,25 @@ class Issuer(Probe[IssuerFacts]):
                 if not any(flaw.code in ("issuer-unknown", "leaf-unverified") for flaw in verdict.flaws):
                     break
         fetched = tuple(chain[len(heard.session.chain) :])
-        flaws = {flaw.code for flaw in verdict.flaws}
+        completes, other = _leads_to_a_root(verdict), None
+        if not completes and (roots := ctx.compared()):
+            other = x509.verify(tuple(chain), subject.name, roots, heard.verified_at)
         return IssuerFacts(
             urls=tuple(urls),
             fetched=fetched,
             names=tuple(describe(der).subject for der in fetched),
-            completes=not flaws & {"issuer-unknown", "leaf-unverified", "self-signed-in-chain", "bad-signature"},
+            completes=completes,
+            completes_elsewhere=other is not None and _leads_to_a_root(other),
         )
 
     def judge(self, facts: IssuerFacts) -> Iterator[Finding]:
         """Completed: the server forgot it. Not completed: its root is not in the store."""
         code = "issuer-completes" if facts.completes else "issuer-does-not-complete"
         yield self.found(code, url=facts.urls[0], names=" <- ".join(facts.names))
+
+
+def _leads_to_a_root(verdict: x509.Verdict) -> bool:
+    return not {flaw.code for flaw in verdict.flaws} & _NO_ROOT
 
 
 def _certificate(body: bytes) -> bytes:

@@ -35,7 +35,7 @@ class Relay(Probe[RelayFacts]):
 
     async def observe(self, subject: Subject, ctx: Context) -> RelayFacts:
         """Up to RCPT, for the first recipient."""
-        dialogue = ctx.bare_dialogue(replace(subject, mode=Mode.PLAIN))
+        dialogue = ctx.beside(replace(subject, mode=Mode.PLAIN))
         async with ctx.experiment(self.name, subject):
             try:
                 await dialogue.reach(Stage.RCPT)

@@ -41,7 +41,7 @@ class Segment(Probe[SegmentFacts]):
         return SegmentFacts(segment=self.octets, broke=small, again=again)
 
     async def _handshake(self, subject: Subject, ctx: Context, octets: int) -> Kind | None:
-        dialogue = ctx.bare_dialogue(subject, segment=octets)
+        dialogue = ctx.beside(subject, segment=octets)
         async with ctx.experiment(self.name, subject):
             try:
                 await dialogue.reach(Stage.TLS)

@@ -12,7 +12,7 @@ from smtpcheck.conversation import Dialogue
 from smtpcheck.core import Finding, Kind, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target
 from smtpcheck.failures import Broken
 from smtpcheck.wire.smtp import Reply, foreign, readable
-from smtpcheck.wire.tls import CURRENT
+from smtpcheck.wire.tls import CURRENT, LEAST_GROUP
 
 _STARTTLS = {
     Kind.NOT_OFFERED: "tls-not-offered",
@@ -46,6 +46,8 @@ class TlsFacts:
     bits: int = 0
     group: str = ""
     library: str = ""
+    dh_bits: int = 0
+    safe_renegotiation: bool = True
     broke: Kind | None = None
     stage: Stage = Stage.TLS
     detail: str = ""
@@ -58,6 +60,8 @@ class Tls(Probe[TlsFacts]):
 
     least_bits: int = 128
     """RFC 9325 section 4.1: no cipher suite of fewer."""
+    least_group_bits: int = LEAST_GROUP
+    """Below, OpenSSL's security level 2 (Debian, Python) says dh key too small."""
 
     name = "tls"
     rules = (
@@ -65,6 +69,8 @@ class Tls(Probe[TlsFacts]):
         Rule("tls-refused", Severity.FAIL, Stage.STARTTLS, "RFC 3207 section 4"),
         *(Rule(code, Severity.FAIL, Stage.TLS, "RFC 8446, RFC 5246") for code in _TLS.values()),
         Rule("tls-old-version", Severity.FAIL, Stage.TLS, "RFC 8996"),
+        Rule("tls-small-group", Severity.FAIL, Stage.TLS, "RFC 9325 section 4.1"),
+        Rule("tls-unsafe-renegotiation", Severity.FAIL, Stage.TLS, "RFC 5746"),
         Rule("tls-weak-cipher", Severity.WARN, Stage.TLS, "RFC 9325 section 4.1"),
         Rule("tls-none", Severity.WARN, Stage.STARTTLS, "RFC 3207"),
     )
@@ -90,6 +96,10 @@ class Tls(Probe[TlsFacts]):
             yield self.found("tls-none")
         elif facts.version not in CURRENT:
             yield self.found("tls-old-version", version=facts.version, cipher=facts.cipher)
+        elif 0 < facts.dh_bits < self.least_group_bits:
+            yield self.found("tls-small-group", bits=facts.dh_bits, least=self.least_group_bits, cipher=facts.cipher)
+        elif not facts.safe_renegotiation:
+            yield self.found("tls-unsafe-renegotiation", version=facts.version, cipher=facts.cipher)
         elif facts.bits < self.least_bits:
             yield self.found("tls-weak-cipher", cipher=facts.cipher, bits=facts.bits, least=self.least_bits)
 
@@ -114,6 +124,8 @@ def _facts(dialogue: Dialogue, error: Broken | None = None) -> TlsFacts:
         bits=session.bits if session else 0,
         group=session.group if session else "",
         library=session.library if session else "",
+        dh_bits=session.dh_bits if session else 0,
+        safe_renegotiation=session.safe_renegotiation if session else True,
         broke=error.kind if error else None,
         stage=error.stage if error else Stage.TLS,
         detail=error.detail if error else "",

@@ -18,6 +18,7 @@ from pathlib import Path
 from smtpcheck import providers, route
 from smtpcheck.wire import ProtocolError
 from smtpcheck.wire.dns import a_label
+from smtpcheck.wire.inspectors import signed_by
 
 _HOST = r"(?:[a-z0-9_*](?:[a-z0-9_-]*[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])"
 _NAME = re.compile(_HOST, re.ASCII | re.IGNORECASE)
@@ -183,7 +184,9 @@ class Pseudonyms:
     def distinguished(self, name: str) -> str:
         """The name in a certificate (RFC 4514): hosts by their own rule, everything else numbered."""
         parts = [part.partition("=") for part in re.split(r"(?<!\\)[,+]", name)]
+        product = signed_by(name)
         public = any(value in _AUTHORITIES for _, _, value in map(_unescaped, parts))
+        public = public or (product is not None and not product.personal)
         return ",".join(f"{key}{equals}{self._attribute(key, value, public=public)}" for key, equals, value in parts)
 
     def _attribute(self, key: str, value: str, *, public: bool) -> str:

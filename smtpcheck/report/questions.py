@@ -95,12 +95,12 @@ def _not_reached(report: Report, probe: str, words: Words) -> Answer:
 
 
 def _counts(finding: Finding, report: Report) -> bool:
-    """As the diagnosis reads it: a fault of the way as far as asked, of the clock, or of settings that broke it."""
+    """As the diagnosis reads it: a fault of the way as asked, of clock or policy, or of settings that broke it."""
     if finding.severity is not Severity.FAIL or report.verdict is not Verdict.BROKEN:
         return False
     if finding.stage is Stage.CONFIG:
         return any(told.stage is not Stage.CLOCK for told in report.diagnoses)
-    return finding.stage is Stage.CLOCK or finding.stage in route.asked(report.target)
+    return finding.stage in (Stage.CLOCK, Stage.POLICY, *route.asked(report.target))
 
 
 def _told(report: Report, failing: Sequence[Finding]) -> Diagnosis | None:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from smtpcheck.wire import ProtocolError
@@ -59,6 +60,10 @@ class CertificateFacts:
     issuer_key_id: str
     sha256: str
     self_signed: bool
+    must_staple: bool = False
+    """It demands an OCSP response in the handshake (RFC 7633)."""
+    lax_constraints: bool = False
+    """A CA's basic constraints that are not marked critical, as RFC 5280 section 4.2.1.9 demands."""
 
     @property
     def san(self) -> tuple[str, ...]:
@@ -99,6 +104,7 @@ def _described(certificate: x509.Certificate, der: bytes) -> CertificateFacts:
     eku = _extension(extensions, x509.ExtendedKeyUsage)
     key_id = _extension(extensions, x509.SubjectKeyIdentifier)
     issuer_id = _extension(extensions, x509.AuthorityKeyIdentifier)
+    features = _extension(extensions, x509.TLSFeature)
     common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return CertificateFacts(
         subject=certificate.subject.rfc4514_string(),
@@ -119,6 +125,8 @@ def _described(certificate: x509.Certificate, der: bytes) -> CertificateFacts:
         issuer_key_id=(issuer_id.key_identifier or b"").hex() if issuer_id else "",
         sha256=hashlib.sha256(der).hexdigest(),
         self_signed=_self_signed(certificate),
+        lax_constraints=_is_lax(extensions),
+        must_staple=features is not None and x509.TLSFeatureType.status_request in features,
     )
 
 
@@ -132,6 +140,14 @@ def _extension(extensions: x509.Extensions, kind: type[_E]) -> _E | None:
         return extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
+
+
+def _is_lax(extensions: x509.Extensions) -> bool:
+    try:
+        found = extensions.get_extension_for_class(x509.BasicConstraints)
+    except x509.ExtensionNotFound:
+        return False
+    return found.value.ca and not found.critical
 
 
 def _key(certificate: x509.Certificate) -> tuple[str, int]:
@@ -180,6 +196,19 @@ def _self_signed(certificate: x509.Certificate) -> bool:
         # an algorithm `cryptography` does not know, SHA-1 among them: the names have to do
         return True
     return True
+
+
+def revoked(staple: bytes, serial: str) -> bool:
+    """An OCSP response (RFC 6960) says that the certificate of that serial number is revoked; its signature is not
+    checked, since it came from the server that it speaks against."""
+    try:
+        response = ocsp.load_der_ocsp_response(staple)
+        return any(
+            each.certificate_status is ocsp.OCSPCertStatus.REVOKED and f"{each.serial_number:x}" == serial
+            for each in response.responses
+        )
+    except (ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def chain_order(sent: tuple[CertificateFacts, ...]) -> ChainOrder:

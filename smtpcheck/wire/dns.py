@@ -10,12 +10,17 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rdtypes.ANY.MX
+import dns.rdtypes.ANY.PTR
+import dns.rdtypes.ANY.TLSA
+import dns.rdtypes.ANY.TXT
 import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
 import dns.rdtypes.IN.SRV
+import dns.reversename
 
 from smtpcheck.core import Kind
 from smtpcheck.wire import ProtocolError
@@ -48,6 +53,16 @@ class Srv:
     host: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tlsa:
+    """One association of a name with a certificate (RFC 6698 section 2.1); the data in hexadecimal."""
+
+    usage: int
+    selector: int
+    matching: int
+    data: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What is known about one name and type; `broke` says why there are no records."""
@@ -58,6 +73,11 @@ class Answer:
     addresses: tuple[str, ...] = ()
     mx: tuple[Mx, ...] = ()
     srv: tuple[Srv, ...] = ()
+    texts: tuple[str, ...] = ()
+    """Of TXT, each with its strings joined (RFC 7208 section 3.3); of PTR, the names."""
+    tlsa: tuple[Tlsa, ...] = ()
+    authenticated: bool = False
+    """The resolver says that DNSSEC vouches for it (AD, RFC 4035 section 3.2.3)."""
     aliases: tuple[str, ...] = ()
     source: str = ""
     """Who said so: the resolver's address, or the hosts file's path."""
@@ -77,6 +97,7 @@ def pack_query(name: str, type_: str, ident: int, *, unchecked: bool = False) ->
     owner = absolute(name)
     try:
         query = dns.message.make_query(owner, type_, use_edns=True, payload=1232, id=ident)
+        query.flags |= dns.flags.AD  # RFC 6840 section 5.7: so that the answer's AD means something
         query.flags |= dns.flags.CD if unchecked else 0
         return query.to_wire()
     except (dns.exception.DNSException, ValueError) as error:
@@ -89,6 +110,14 @@ def absolute(name: str) -> dns.name.Name:
         return dns.name.from_text(a_label(name).rstrip(".") + ".")
     except (dns.exception.DNSException, ValueError) as error:
         raise ProtocolError(f"not a domain name: {type(error).__name__}") from error
+
+
+def reverse(address: str) -> str:
+    """The name under which an address has its PTR record (RFC 1035 section 3.5). Raises ProtocolError."""
+    try:
+        return dns.reversename.from_address(address).to_text(omit_final_dot=True)
+    except (dns.exception.DNSException, ValueError) as error:
+        raise ProtocolError("not an address") from error
 
 
 def a_label(name: str) -> str:
@@ -186,8 +215,21 @@ def _records(message: dns.message.Message, name: str, type_: str) -> Answer:
                 key=lambda srv: (srv.priority, -srv.weight, srv.host),
             )[:MAX_RECORDS]
         ),
+        texts=tuple(text for r in found if (text := _words(r)))[:MAX_RECORDS],
+        tlsa=tuple(
+            Tlsa(r.usage, r.selector, r.mtype, r.cert.hex()) for r in found if isinstance(r, dns.rdtypes.ANY.TLSA.TLSA)
+        )[:MAX_RECORDS],
+        authenticated=bool(message.flags & dns.flags.AD),
         aliases=aliases,
     )
+
+
+def _words(record: dns.rdata.Rdata) -> str:
+    if isinstance(record, dns.rdtypes.ANY.PTR.PTR):
+        return _text(record.target)
+    if isinstance(record, dns.rdtypes.ANY.TXT.TXT):
+        return b"".join(record.strings).decode("utf-8", "replace")
+    return ""
 
 
 def _follow(message: dns.message.Message, owner: dns.name.Name) -> tuple[dns.name.Name, tuple[str, ...]]:

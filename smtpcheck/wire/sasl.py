@@ -285,13 +285,17 @@ class Looks:
     """fits, does-not-fit, or unknown where no shape is known."""
     flags: tuple[str, ...] = ()
     """What no secret should have: the signs of `slips.SIGNS`."""
+    valid_from: float | None = None
+    """Unix time from which a token counts, where it says so itself (RFC 7519 section 4.1.5)."""
+    valid_until: float | None = None
 
 
 def look(secret: Revealing, shape: str = "") -> Looks:
     """Judge a secret offline by the regular expression of its provider and by the slips of copying it."""
     text = secret.reveal()
     fits = "unknown" if not shape else "fits" if re.fullmatch(shape, text) else "does-not-fit"
-    return Looks(shape=fits, flags=tuple(slip.sign for slip in slips.slips(text)))
+    begins, ends = slips.token_window(text)
+    return Looks(shape=fits, flags=tuple(slip.sign for slip in slips.slips(text)), valid_from=begins, valid_until=ends)
 
 
 def slips_of(secret: Revealing) -> tuple[Slip, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -37,6 +39,24 @@ def slips(text: str) -> tuple[Slip, ...]:
     for slip in (*_of_the_whole(text), *_of_the_ends(text), *_within(text)):
         first.setdefault(slip.sign, slip)
     return tuple(first[sign] for sign in SIGNS if sign in first)
+
+
+def token_window(text: str) -> tuple[float | None, float | None]:
+    """From when until when a JSON web token counts by its own claims (RFC 7519 section 4.1); None: it does not say."""
+    parts = text.split(".")
+    if len(parts) != 3 or len(text) > 16384:
+        return None, None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, RecursionError):
+        return None, None
+    if not isinstance(claims, dict):
+        return None, None
+    return _moment(claims.get("nbf")), _moment(claims.get("exp"))
+
+
+def _moment(claim: object) -> float | None:
+    return float(claim) if isinstance(claim, int | float) and 0 < claim < 1e11 else None
 
 
 def code_point(char: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from OpenSSL import SSL, crypto
 
 from smtpcheck.core import Kind
+from smtpcheck.wire.handshake import overhear
 
 # OpenSSL takes a list of certificates up to 100 KiB; the rest of a handshake is small
 HANDSHAKE_LIMIT = 256 * 1024
@@ -22,6 +23,8 @@ _FATAL = 2
 
 # accept what is spoken, down to TLS 1.0 with SHA-1 and short keys; never a suite without certificate or encryption
 _CIPHERS = b"ALL:!aNULL:!eNULL:!PSK:!SRP:@SECLEVEL=0"
+# to see what a server that refused those would take; nothing is said over such a line
+_ANY_CIPHERS = b"ALL:COMPLEMENTOFALL:@SECLEVEL=0"
 
 # RFC 8446 section 6 and appendix B.2, with the reserved ones of RFC 5246
 ALERTS = {
@@ -64,6 +67,18 @@ ALERTS = {
 
 # RFC 8996 forbids what is older.
 CURRENT = ("TLSv1.2", "TLSv1.3")
+# OpenSSL's security level 2, which is Debian's and Python's: 112 bits; RFC 9325 section 4.1
+LEAST_GROUP = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """How we introduce ourselves to TLS; experiments do it in another way."""
+
+    server_name: str | None = None
+    """Ask for this name (RFC 6066 section 3), empty: for none; None: for the endpoint's own."""
+    any_cipher: bool = False
+    """TLS 1.2 at most, and suites without encryption or certificate too."""
 
 
 class TlsError(Exception):
@@ -94,6 +109,21 @@ class TlsSession:
     chain: tuple[bytes, ...]
     """DER as sent, leaf first."""
     library: str
+    dh_bits: int = 0
+    """Of the prime of a finite-field group (DHE); 0 where there was none."""
+    safe_renegotiation: bool = True
+    """RFC 5746, of which TLS 1.3 has no need."""
+    staple: bytes = b""
+    """The OCSP response that came along (RFC 6066 section 8)."""
+
+    @property
+    def unsafe(self) -> str:
+        """Why no secret belongs on this line, whatever its certificate; empty: nothing speaks against it."""
+        if self.version not in CURRENT:
+            return f"{self.version} may be read on the way"
+        if 0 < self.dh_bits < LEAST_GROUP:
+            return f"a Diffie-Hellman group of {self.dh_bits} bits may be read on the way"
+        return "" if self.safe_renegotiation else "a server without RFC 5746 lets others put words before ours"
 
 
 class Engine:
@@ -102,17 +132,21 @@ class Engine:
     What arrives together with the last flight of the handshake may hold data: call `decrypt(b"")` once it is done.
     """
 
-    def __init__(self, server_name: str) -> None:
+    def __init__(self, server_name: str, hello: Hello | None = None) -> None:
+        hello = hello or Hello()
         self.done = False
         self.closed = False
         self._head = b""
+        self._flight = b""
         self._received = 0
         self._heard: list[tuple[int, int]] = []
         self._said: list[tuple[int, int]] = []
         self._session: TlsSession | None = None
-        self._tls = SSL.Connection(_context(), None)
-        self._tls.set_app_data((self._heard, self._said))
-        sni = _sni(server_name)
+        self._staple: list[bytes] = []
+        self._tls = SSL.Connection(_context(any_cipher=hello.any_cipher), None)
+        self._tls.set_app_data((self._heard, self._said, self._staple))
+        self._tls.request_ocsp()
+        sni = _sni(server_name if hello.server_name is None else hello.server_name)
         if sni:
             self._tls.set_tlsext_host_name(sni)
         self._tls.set_connect_state()
@@ -189,6 +223,7 @@ class Engine:
         if self._received > HANDSHAKE_LIMIT:
             raise TlsError(Kind.HANDSHAKE, f"more than {HANDSHAKE_LIMIT} bytes of handshake", self._head)
         self._head += received[: _HEAD - len(self._head)]
+        self._flight += received
         if received:
             self._tls.bio_write(received)
 
@@ -223,13 +258,18 @@ class Engine:
 
     def _agreed(self) -> TlsSession:
         sent = self._tls.get_peer_cert_chain() or []
+        cipher = self._tls.get_cipher_name() or ""
+        heard, self._flight = overhear(self._flight), b""
         return TlsSession(
             version=self._tls.get_protocol_version_name(),
-            cipher=self._tls.get_cipher_name() or "",
+            cipher=cipher,
             bits=self._tls.get_cipher_bits() or 0,
             group=self._tls.get_group_name() or "",
             chain=tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) for certificate in sent),
             library=library(),
+            dh_bits=heard.group if cipher.startswith(("DHE-", "EDH-", "ADH-")) else 0,
+            safe_renegotiation=heard.safe_renegotiation is not False,
+            staple=self._staple[-1] if self._staple else b"",
         )
 
 
@@ -249,25 +289,34 @@ def alert(number: int) -> str:
 
 
 @functools.cache
-def _context() -> SSL.Context:
+def _context(*, any_cipher: bool) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(SSL.TLS1_VERSION)
-    context.set_cipher_list(_CIPHERS)
+    if any_cipher:
+        context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    context.set_cipher_list(_ANY_CIPHERS if any_cipher else _CIPHERS)
     # LEGACY_SERVER_CONNECT: servers without RFC 5746 are spoken to and judged later. NO_RENEGOTIATION: the certificate
     # that was judged is the one that stays.
     context.set_options(SSL.OP_LEGACY_SERVER_CONNECT | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
     # a resumed TLS 1.2 session shows no chain
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_verify(SSL.VERIFY_NONE)
-    context.set_info_callback(_overhear)
+    context.set_info_callback(_note_alert)
+    context.set_ocsp_client_callback(_note_staple)
     return context
 
 
-def _overhear(tls: SSL.Connection, where: int, value: int) -> None:
+def _note_staple(tls: SSL.Connection, response: bytes, _: object) -> bool:
+    # none is no fault here: what the certificate itself demands is judged later
+    tls.get_app_data()[2].append(response)
+    return True
+
+
+def _note_alert(tls: SSL.Connection, where: int, value: int) -> None:
     # SSL_CTX_set_info_callback(3): an alert comes as level and number in two bytes, decrypted
     if where not in (SSL.SSL_CB_READ_ALERT, SSL.SSL_CB_WRITE_ALERT):
         return
-    heard, said = tls.get_app_data()
+    heard, said, _ = tls.get_app_data()
     (heard if where == SSL.SSL_CB_READ_ALERT else said).append((value >> 8, value & 0xFF))
 
 

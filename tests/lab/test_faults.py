@@ -19,6 +19,7 @@ from tests.lab import login_symptoms as login
 from tests.lab import mail_symptoms as mail
 from tests.lab import name_symptoms as names
 from tests.lab import reach_symptoms as reach
+from tests.lab import trust_symptoms as trust
 from tests.lab import words_symptoms as words
 from tests.lab import zoo_symptoms as zoo
 from tests.lab.clients import secured
@@ -48,7 +49,7 @@ SYMPTOMS: dict[str, Symptom] = {
     "cert-not-yet-valid": mail.verifies(9),
     "cert-intermediate-or-root-expired": mail.verifies(10),
     "cert-self-signed": mail.verifies(18),
-    "cert-private-ca": mail.verifies(20),
+    "cert-private-ca": mail.verifies(19),
     "cert-cn-only": mail.no_san,
     "cert-weak-key-or-sig": mail.verifies(66),
     "cert-weak-signature": mail.sha1,
@@ -176,6 +177,7 @@ SYMPTOMS: dict[str, Symptom] = {
     **words.SYMPTOMS,
     **reach.SYMPTOMS,
     **healthy.SYMPTOMS,
+    **trust.SYMPTOMS,
 }
 
 

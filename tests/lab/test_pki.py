@@ -35,6 +35,12 @@ SAYS = {
     "weak-key": 66,
     "weak-signature": 68,
     "wrong-purpose": 26,
+    "rsa": 0,
+    "must-staple": 0,
+    "ca-not-critical": 89,
+    "signed-by": 19,
+    "signed-by-root-kept": 20,
+    "self-signed-as": 18,
 }
 
 

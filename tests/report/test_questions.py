@@ -42,7 +42,7 @@ def statuses(report: Report) -> dict[str, Status]:
         ("h.test:587", {}, "config address port greeting tls chain"),
         ("h.test", {"ntp": "n.test"}, "config address port greeting tls chain clock"),
         ("h.test:25", {"mode": "plain"}, "config address port greeting"),
-        ("mx:h.test", {}, "config address exchanger mx port greeting tls chain"),
+        ("mx:h.test", {}, "config address exchanger mx port greeting tls chain dane mtasts"),
         ("me@h.test", {"secret": "env:X"}, "config address submission port greeting tls chain auth"),
         ("me@h.test", {"recipients": ("a@b.c",)}, "config address submission port greeting tls chain envelope"),
         (

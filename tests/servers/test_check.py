@@ -10,7 +10,7 @@ from tests.servers.command import Check, named
 from tests.servers.daemon import free_ports
 
 # what a healthy Postfix may be told: true, and no warning
-REMARKS = {"auth-offered-in-clear", "address-hosts-file"}
+REMARKS = {"auth-offered-in-clear", "auth-after-tls", "address-hosts-file"}
 
 
 @pytest.mark.parametrize("service", ["starttls", "implicit"])

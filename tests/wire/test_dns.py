@@ -59,7 +59,7 @@ def test_a_query_asks_this_and_only_this() -> None:
     query = dns.message.from_wire(pack_query(NAME, "AAAA", IDENT))
     assert query.id == IDENT
     assert query.opcode() == 0
-    assert query.flags == dns.flags.RD
+    assert query.flags == dns.flags.RD | dns.flags.AD
     assert [str(q) for q in query.question] == ["smtp.example.com. IN AAAA"]
     assert query.payload == 1232
 

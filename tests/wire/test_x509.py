@@ -62,6 +62,12 @@ EXPECTED: dict[str, tuple[set[tuple[str, int]], str]] = {
     "weak-key": ({("weak-key", 0)}, "san-dns"),
     "weak-signature": ({("weak-signature", 0)}, "san-dns"),
     "wrong-purpose": ({("wrong-purpose", 0)}, "san-dns"),
+    "rsa": (set(), "san-dns"),
+    "must-staple": (set(), "san-dns"),
+    "ca-not-critical": (set(), "san-dns"),
+    "signed-by": ({("self-signed-in-chain", 1)}, "san-dns"),
+    "signed-by-root-kept": ({("issuer-unknown", 0), ("leaf-unverified", 0)}, "san-dns"),
+    "self-signed-as": ({("self-signed", 0)}, "san-dns"),
 }
 
 

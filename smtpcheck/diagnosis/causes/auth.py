@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from smtpcheck.core import Stage
 from smtpcheck.diagnosis import login, reached
 from smtpcheck.diagnosis.case import Case, Cause, Holds, always, configured, never, unknown
+from smtpcheck.diagnosis.causes.clock import DRIFTED
 from smtpcheck.diagnosis.words import by_words, replied, unspoken
 
 
@@ -47,7 +48,8 @@ def suspicious(cause: str) -> Holds:
 def token_refused() -> tuple[Cause, ...]:
     """What is said to a token: the words about user and password mean the token then."""
     told = (cause for cause in by_words(Stage.AUTH) if cause.code not in {*login.BLAMING, _TOKEN.code})
-    return (*told, _TOKEN)
+    # a token lives by the clock: one that is off comes before the words, which are the same
+    return (DRIFTED, *told, _TOKEN)
 
 
 _TOKEN = Cause("xoauth2-token-expired-or-scope", login.unfit_token)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from ipaddress import ip_address
 
-from smtpcheck.core import Stage
+from smtpcheck.core import Scalar, Stage
 from smtpcheck.diagnosis import reached
-from smtpcheck.diagnosis.case import Case, Cause, always
+from smtpcheck.diagnosis.case import Case, Cause, Holds, always
 from smtpcheck.diagnosis.causes.clock import measured
 from smtpcheck.diagnosis.causes.names import MISLED
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.probes.clock import ClockFacts
 from smtpcheck.probes.issuer import IssuerFacts
+from smtpcheck.probes.sni import SniFacts
+from smtpcheck.probes.stores import StoresFacts
+from smtpcheck.wire.certificate import CertificateFacts
+from smtpcheck.wire.inspectors import inspector
 
 
 def issuer_completes(case: Case) -> bool | None:
@@ -22,9 +27,87 @@ def issuer_completes(case: Case) -> bool | None:
 
 
 def issuer_does_not_complete(case: Case) -> bool | None:
-    """The issuer was fetched and its root is not in the store either."""
-    completes = issuer_completes(case)
-    return None if completes is None else not completes
+    """The issuer was fetched and its root is in no store either."""
+    facts = case.facts("issuer")
+    return not facts.completes and not facts.completes_elsewhere if isinstance(facts, IssuerFacts) else None
+
+
+def elsewhere_trusted(case: Case) -> bool | None:
+    """Other programs' roots lead to trust, with the issuer's certificate fetched where it was not sent."""
+    stores, issuer = case.facts("stores"), case.facts("issuer")
+    with_issuer = isinstance(issuer, IssuerFacts) and issuer.completes_elsewhere and not issuer.completes
+    return (isinstance(stores, StoresFacts) and stores.trusted) or with_issuer
+
+
+def store_empty(case: Case) -> bool | None:
+    """The root store holds nothing, so that nothing can verify; None where another store does not lead to trust."""
+    facts = case.facts("chain")
+    if not isinstance(facts, ChainFacts) or facts.store != 0:
+        return False
+    return True if elsewhere_trusted(case) else None
+
+
+def store_outdated(case: Case) -> bool | None:
+    """The root store lacks, or holds an expired form of, a root that other programs trust."""
+    facts = case.facts("chain")
+    return isinstance(facts, ChainFacts) and facts.store != 0 and bool(elsewhere_trusted(case))
+
+
+def answers(*kinds: str) -> Holds:
+    """A product that opens TLS signed the chain, and no root store leads to trust in it."""
+
+    def holds(case: Case) -> bool | None:
+        found = inspector(_certificates(case))
+        return found is not None and found[0].kind in kinds and not elsewhere_trusted(case)
+
+    return holds
+
+
+def bridge(case: Case) -> bool | None:
+    """A mail program's own server on this machine."""
+    found = inspector(_certificates(case))
+    here = ip_address(case.result.subject.address).is_loopback if case.result.subject.address else False
+    return here and found is not None and found[0].kind == "bridge"
+
+
+def inspected(case: Case) -> Mapping[str, Scalar]:
+    """Which product, by which words."""
+    found = inspector(_certificates(case))
+    return {"product": found[0].product, "kind": found[0].kind, "issuer": found[1]} if found else {}
+
+
+def stores_seen(case: Case) -> Mapping[str, Scalar]:
+    """Where the roots were looked for, and how many there were."""
+    facts, chain = case.facts("stores"), case.facts("chain")
+    own = (chain.roots_source, chain.store) if isinstance(chain, ChainFacts) else ("", 0)
+    other = (facts.other, facts.other_roots) if isinstance(facts, StoresFacts) else ("", 0)
+    return {"own": own[0], "roots": own[1], "other": other[0], "others": other[1]}
+
+
+def name_needed(case: Case) -> bool | None:
+    """Asked for by its name the server shows a certificate for it; or the one shown says that a name was missing."""
+    if not address_literal(case):
+        return False
+    facts = case.facts("sni")
+    shown = " ".join(each.subject for each in _certificates(case)[:1])
+    return (isinstance(facts, SniFacts) and facts.fits and facts.differs) or _NO_SNI in shown
+
+
+def name_seen(case: Case) -> Mapping[str, Scalar]:
+    """The name that the server knows itself by."""
+    facts = case.facts("sni")
+    return {"asked": facts.asked if isinstance(facts, SniFacts) else ""}
+
+
+def private(case: Case) -> bool | None:
+    """Nothing known signed it, and an empty store proves nothing."""
+    facts = case.facts("chain")
+    return None if isinstance(facts, ChainFacts) and facts.store == 0 else True
+
+
+def _certificates(case: Case) -> Sequence[CertificateFacts]:
+    facts = case.facts("chain")
+    return facts.certificates if isinstance(facts, ChainFacts) else ()
 
 
 def clock_ahead(case: Case) -> bool | None:
@@ -53,12 +136,23 @@ def address_literal(case: Case) -> bool | None:
     return case.finding.seen.get("address") is True
 
 
+# what Google shows to those who send no name
+_NO_SNI = "No SNI provided"
+_INSPECTED = (
+    Cause("av-mail-shield", answers("antivirus"), seen=inspected),
+    Cause("corp-tls-inspection", answers("firewall"), seen=inspected),
+)
+_STORES = (
+    Cause("ca-bundle-missing", store_empty, seen=stores_seen),
+    Cause("ca-bundle-outdated", store_outdated, seen=stores_seen),
+)
 _AHEAD = Cause("clock-ahead", clock_ahead, Stage.CLOCK, measured)
 _BEHIND = Cause("clock-behind", clock_behind, Stage.CLOCK, measured)
 
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "chain-wrong-host": (
+        Cause("cert-default-needs-sni", name_needed, seen=name_seen),
         *MISLED,
         Cause("transparent-smtp-redirect", reached.redirected),
         Cause("cert-host-is-ip", address_literal),
@@ -66,14 +160,20 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     ),
     "chain-wildcard-depth": (Cause("cert-hostname-mismatch", always),),
     "chain-cn-only": (Cause("cert-cn-only", always),),
-    "chain-self-signed": (Cause("cert-self-signed", always),),
-    "chain-untrusted-root": (Cause("cert-private-ca", always),),
+    "chain-self-signed": (
+        *_INSPECTED,
+        Cause("proton-bridge-cert", bridge, seen=inspected),
+        Cause("cert-self-signed", always),
+    ),
+    "chain-untrusted-root": (*_INSPECTED, *_STORES, Cause("cert-private-ca", private)),
     "chain-issuer-unknown": (
+        *_INSPECTED,
+        *_STORES,
         Cause("cert-chain-incomplete", issuer_completes),
         Cause("cert-private-ca", issuer_does_not_complete),
     ),
     "chain-expired": (_AHEAD, Cause("cert-expired", always)),
-    "chain-issuer-expired": (_AHEAD, Cause("cert-intermediate-or-root-expired", always)),
+    "chain-issuer-expired": (_AHEAD, _STORES[1], Cause("cert-intermediate-or-root-expired", always)),
     "chain-not-yet-valid": (_BEHIND, Cause("cert-not-yet-valid", always)),
     "chain-issuer-not-yet-valid": (_BEHIND, Cause("cert-not-yet-valid", always)),
     "chain-weak-key": (Cause("cert-weak-key-or-sig", always),),

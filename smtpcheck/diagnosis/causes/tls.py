@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from smtpcheck.core import Mode, Stage
+from smtpcheck import providers, route
+from smtpcheck.core import Mode, Scalar, Stage
 from smtpcheck.diagnosis import reached
 from smtpcheck.diagnosis.case import Case, Cause, Holds, always, in_mode, speaks, unknown
 from smtpcheck.diagnosis.causes.names import MISLED
 from smtpcheck.probes.greeting import GreetingFacts
+from smtpcheck.probes.hello import HelloFacts
 from smtpcheck.reach import SegmentFacts
 from smtpcheck.route import ModeFacts
 
@@ -65,6 +67,64 @@ def in_small_segments(case: Case) -> bool | None:
     return facts.helps if isinstance(facts, SegmentFacts) else None
 
 
+def stripped(case: Case) -> bool | None:
+    """The provider's table says STARTTLS on this very port, and the provider's own server answered there."""
+    host, port = case.result.subject.name, case.result.subject.port
+    row = providers.by_host(host)
+    expected = row is not None and any(
+        (each.host, each.port, each.mode) == (host, port, Mode.STARTTLS) for each in row.smtp
+    )
+    if not expected:
+        return False
+    facts = case.facts("greeting")
+    said = facts.greeting.text.lower() if isinstance(facts, GreetingFacts) and facts.greeting else ""
+    domain = route.registered(host)
+    # another name in the greeting: another server answers, which may have no TLS of its own
+    return True if re.search(rf"(?:^|[\s.]){re.escape(domain)}(?:[\s.:,]|$)", said) else None
+
+
+def not_stripped(case: Case) -> bool | None:
+    """Nobody promised STARTTLS there, and nothing shows that a firewall writes into the conversation."""
+    found = stripped(case)
+    return not_rewritten(case) if found is False else None if found is None else False
+
+
+def nothing_in_common(case: Case) -> bool:
+    """The alert says so, and not that the server met with another trouble."""
+    return str(case.finding.seen.get("detail", "")).endswith(("(40)", "(70)", "(71)"))
+
+
+def taken(code: str) -> Holds:
+    """The second greeting was answered, and it was that which was missing."""
+
+    def holds(case: Case) -> bool | None:
+        if not nothing_in_common(case):
+            return False
+        facts = case.facts("hello")
+        if not isinstance(facts, HelloFacts) or not facts.version:
+            return None
+        return any(f.code == code for r in case.results if r.subject == case.result.subject for f in r.findings)
+
+    return holds
+
+
+def hello_seen(case: Case) -> Mapping[str, Scalar]:
+    """What the second greeting was answered with."""
+    facts = case.facts("hello")
+    return {"version": facts.version, "cipher": facts.cipher} if isinstance(facts, HelloFacts) else {}
+
+
+def chosen(case: Case) -> Mapping[str, Scalar]:
+    """The version in the server's answer."""
+    said = str(case.finding.seen.get("detail", "")).partition(";")[0]
+    return {"version": said.removeprefix("server chose "), "cipher": ""}
+
+
+def chose_an_older_one(case: Case) -> bool | None:
+    """The server answered with SSL 3.0 or older."""
+    return str(case.finding.seen.get("detail", "")).startswith("server chose")
+
+
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "tls-not-offered": (
         *MISLED,
@@ -72,7 +132,8 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
         Cause("relay-cred-not-needed", reached.relay_by_address),
         Cause("cisco-smtp-fixup", rewritten),
         Cause("ehlo-helo-only", helo_only, Stage.EHLO),
-        Cause("starttls-not-offered", not_rewritten),
+        Cause("starttls-stripped", stripped, likely=lambda case: stripped(case) is None),
+        Cause("starttls-not-offered", not_stripped),
     ),
     "tls-refused": (Cause("starttls-broken", always),),
     "tls-injected": (Cause("starttls-injection-response", always),),
@@ -87,4 +148,11 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     ),
     "tls-reset": (Cause("conn-reset-by-middlebox", unknown), Cause("starttls-broken", unknown)),
     "tls-old-version": (Cause("tls-server-too-old", always),),
+    "tls-alert": (
+        Cause("tls-server-too-old", taken("hello-old"), seen=hello_seen),
+        Cause("tls-no-common-cipher", taken("hello-weak-cipher"), seen=hello_seen),
+    ),
+    "tls-handshake": (Cause("tls-server-too-old", chose_an_older_one, seen=chosen),),
+    "tls-small-group": (Cause("tls-dh-too-small", always),),
+    "tls-unsafe-renegotiation": (Cause("tls-legacy-renegotiation", always),),
 }

@@ -1,0 +1,24 @@
+"""What may be behind mail that senders hold back by the domain's own policy?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from smtpcheck.diagnosis.case import Case, Cause, always
+from smtpcheck.probes.clock import ClockFacts
+from smtpcheck.probes.stores import StoresFacts
+
+
+def theirs(case: Case) -> bool | None:
+    """Neither our clock nor our root store is what makes the certificate look bad; None: one of them may be."""
+    clock, stores = case.facts("clock", here=False), case.facts("stores", here=False)
+    # five minutes, as everywhere else
+    off = isinstance(clock, ClockFacts) and abs(clock.offset) - clock.uncertainty > 300
+    return None if off or (isinstance(stores, StoresFacts) and stores.trusted) else True
+
+
+CAUSES: Mapping[str, tuple[Cause, ...]] = {
+    "mtasts-mx-mismatch": (Cause("mta-sts-mx-mismatch", always),),
+    "mtasts-certificate": (Cause("mta-sts-cert-fail", theirs),),
+    "dane-mismatch": (Cause("dane-tlsa-mismatch", always),),
+}

@@ -1,0 +1,75 @@
+"""What would a server speak that refuses every modern greeting?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smtpcheck.context import Context
+from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.failures import Broken
+from smtpcheck.wire.tls import CURRENT, Hello
+
+# handshake_failure, protocol_version, insufficient_security: what a server says that finds nothing in common
+_NOTHING_IN_COMMON = ("(40)", "(70)", "(71)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelloFacts:
+    """What was agreed on when everything was offered that a client should not; empty where still nothing was."""
+
+    version: str = ""
+    cipher: str = ""
+    bits: int = 0
+    broke: Kind | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder(Probe[HelloFacts]):
+    """After a handshake alert: once more with TLS 1.2 at most and suites without encryption or certificate."""
+
+    least_bits: int = 112
+    """Suites of fewer are none that a client has: NIST SP 800-131A."""
+
+    name = "hello"
+    experiment = True
+    rules = (
+        Rule("hello-old", Severity.NOTE, Stage.TLS, "RFC 8996"),
+        Rule("hello-weak-cipher", Severity.NOTE, Stage.TLS, "RFC 9325 section 4.1"),
+        Rule("hello-nothing", Severity.NOTE, Stage.TLS, "RFC 8446 section 6.2"),
+    )
+
+    def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
+        """Endpoints that ended the handshake with such an alert."""
+        return [
+            result.subject
+            for result in earlier
+            for finding in result.findings
+            if finding.code == "tls-alert" and str(finding.seen.get("detail", "")).endswith(_NOTHING_IN_COMMON)
+        ]
+
+    async def observe(self, subject: Subject, ctx: Context) -> HelloFacts:
+        """One more handshake, after which nothing is said but QUIT."""
+        second = ctx.beside(subject, Hello(any_cipher=True))
+        async with ctx.experiment(self.name, subject):
+            try:
+                session = (await second.reach(Stage.TLS)).session
+            except Broken as error:
+                broken = error.unless(Stage.TLS)
+                return HelloFacts(broke=broken.kind, detail=broken.detail)
+            finally:
+                await second.close()
+        return (
+            HelloFacts(version=session.version, cipher=session.cipher, bits=session.bits) if session else HelloFacts()
+        )
+
+    def judge(self, facts: HelloFacts) -> Iterator[Finding]:
+        """Nothing, no encryption worth the name, or a server that a newer greeting confuses."""
+        if not facts.version:
+            yield self.found("hello-nothing", detail=facts.detail)
+        else:
+            weak = facts.bits < self.least_bits or facts.cipher.startswith(("ADH-", "AECDH-"))
+            code = "hello-weak-cipher" if weak and facts.version in CURRENT else "hello-old"
+            yield self.found(code, version=facts.version, cipher=facts.cipher)

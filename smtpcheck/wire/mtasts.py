@@ -1,0 +1,73 @@
+"""Which exchangers may take a domain's mail, by its own policy? MTA-STS (RFC 8461) as text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from smtpcheck.wire import ProtocolError
+
+# RFC 8461 section 3.2 allows 64 KiB; a policy has some lines
+MAX_POLICY = 65536
+MAX_PATTERNS = 64
+_RECORD = re.compile(r"v=STSv1\s*;\s*(?:[^;]*;\s*)*?id=([A-Za-z0-9]{1,32})\s*(?:;.*)?")
+_FIELD = re.compile(r"([A-Za-z0-9_.-]{1,32})[ \t]*:[ \t]*([^\r\n]*?)[ \t]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a policy file says."""
+
+    mode: str
+    """enforce, testing or none."""
+    mx: tuple[str, ...]
+    max_age: int
+
+
+def policy_id(texts: tuple[str, ...]) -> str | None:
+    """The id in the TXT records at _mta-sts; None where no policy is announced (RFC 8461 section 3.1).
+
+    Raises ProtocolError where one is meant and senders will not take it for one.
+    """
+    meant = [text for text in texts if text.startswith("v=STSv1")]
+    if not meant:
+        return None
+    if len(meant) > 1:
+        raise ProtocolError(f"{len(meant)} records begin with v=STSv1, which count as none")
+    match = _RECORD.fullmatch(meant[0].strip())
+    if not match:
+        raise ProtocolError("the record has no valid id")
+    return match[1]
+
+
+def parse_policy(body: bytes) -> Policy:
+    """Read a policy file (RFC 8461 section 3.2). Raises ProtocolError."""
+    if len(body) > MAX_POLICY:
+        raise ProtocolError(f"a policy of {len(body)} octets")
+    fields: dict[str, list[str]] = {}
+    for line in body.decode("utf-8", "replace").splitlines():
+        if match := _FIELD.fullmatch(line):
+            fields.setdefault(match[1], []).append(match[2])
+        elif line.strip():
+            raise ProtocolError(f"a line that is no field: {line[:40]!r}")
+    mode, age = fields.get("mode", [""])[0], fields.get("max_age", [""])[0]
+    if fields.get("version", [""])[0] != "STSv1":
+        raise ProtocolError("version is not STSv1")
+    if mode not in ("enforce", "testing", "none"):
+        raise ProtocolError(f"mode is {mode[:20]!r}, not enforce, testing or none")
+    if not re.fullmatch("[0-9]{1,10}", age):
+        raise ProtocolError("max_age is no number of seconds")
+    patterns = tuple(fields.get("mx", ())[:MAX_PATTERNS])
+    if mode != "none" and not patterns:
+        raise ProtocolError("no mx is listed")
+    return Policy(mode, patterns, int(age))
+
+
+def allows(policy: Policy, exchange: str) -> bool:
+    """One of the patterns stands for the host; a wildcard for exactly one label (RFC 8461 section 4.1)."""
+    host = exchange.lower().rstrip(".")
+    return any(_stands_for(pattern.lower().rstrip("."), host) for pattern in policy.mx)
+
+
+def _stands_for(pattern: str, host: str) -> bool:
+    return host.partition(".")[2] == pattern[2:] if pattern.startswith("*.") else host == pattern
