@@ -185,7 +185,7 @@ class Lab:
         if not row.beside:
             return None
         second = await self._started(NameServer())
-        _add(second, row.beside, domain, host)
+        _add(second, row.beside, {"host": host, "domain": domain})
         return second
 
     async def _network(self, row: Fault, host: str, context: ssl.SSLContext, port: int) -> Network | None:
