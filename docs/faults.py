@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 from smtpcheck import advice
@@ -26,18 +26,18 @@ HEAD = """\
 Every fault that people are known to hit, what smtpcheck calls it, and how that is held. Written by
 `python -m docs.faults`.
 
-- *Named*: injected into the practice servers, it comes out with this code. *Ambiguous*: what can be seen fits several
-  causes; the fault is among the alternatives, and the report says what would decide. *Remark*: it breaks nothing, so
-  that the account is healthy and the remark is shown.
+- *Named*: injected into the practice servers, it comes out with this code. *Likely*, *ambiguous*: what is seen fits
+  several causes; the fault is among the alternatives, and the report says what would decide. *Healthy*: it breaks
+  nothing, and the remark, where there is one, is shown. *Could not tell*: nobody can; the report says where to look.
 - The test is `tests/test_faults.py::test_a_fault_comes_out_as_expected[FAULT]`; `smtpcheck lab FAULT` lets you try it.
 - Evidence: the findings from which the cause follows, and the stages at which the words of servers are known for it.
 
 """
 
 
-def known() -> list[str]:
+def known() -> Set[str]:
     """The faults of the list, in its order."""
-    return (ROOT / "docs" / "faults.txt").read_text("utf-8").split()
+    return dict.fromkeys((ROOT / "docs" / "faults.txt").read_text("utf-8").split()).keys()
 
 
 def untestable() -> dict[str, str]:
@@ -61,11 +61,13 @@ def outcome(fault: str) -> str:
     """What comes out when it is injected."""
     expected = EXPECTED[fault]
     if expected.verdict == "healthy":
-        return "remark"
+        return "healthy"
+    if expected.refused:
+        return "refused before any packet"
     if expected.verdict == "inconclusive":
         return "could not tell"
-    if expected.confidence == "ambiguous":
-        return f"ambiguous: `{expected.code}`"
+    if expected.confidence != "certain":
+        return f"{expected.confidence}: `{expected.code}`"
     return "named" if expected.code == fault else f"named `{expected.code}`"
 
 

@@ -313,7 +313,7 @@ async def test_a_flood_stays_small_in_memory() -> None:
 
 @pytest.mark.parametrize("fault", ["auth-refused-gb18030", "auth-refused-utf8"])
 async def test_chinese_is_shown_as_it_was_meant(fault: str) -> None:
-    member = Member(fault, "auth-refused", confidence="ambiguous")
+    member = Member(fault, "auth-credentials-refused")
     (seen,) = await checked_all([member])
 
     assert seen.diagnosis.seen["text"] == "用户名或密码错误"

@@ -77,6 +77,6 @@ def test_nothing_in_it_moves_a_terminal_or_a_reader(name: str, attack: str) -> N
 
 @every
 def test_an_endless_text_is_cut(name: str) -> None:
-    if name == "json":
+    if name in ("json", "ipynb"):
         pytest.skip("holds all that was said, within the bounds of the conversation")
     assert not re.search("A{2500}", formats.render([ALL["hostile"]], name))
