@@ -32,7 +32,7 @@ SHOWN: dict[str, dict[str, tuple[str, ...]]] = {
         "address": ("✓ address", "127.0.0.1", "nodata"),
         "mx": ("smtp.mx-healthy.lab.test", "mx-implicit", "mx-null"),
         "answers": ("address-nxdomain", "address-nodata", "address-servfail", "address-dns-refused"),
-        "kinds": ("'host-typo': 'dns-nxdomain'", "'dns-servfail': 'dns-servfail'"),
+        "kinds": ("'host-typo': 'host-typo'", "'dns-servfail': 'dns-servfail'"),
         "report": ("✗ broken", "DNS ✗", "connect ·", "NXDOMAIN"),
     },
     "ports": {
@@ -63,7 +63,7 @@ SHOWN: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "clock": {
         "exact": ("✓ clock", "offset", "uncertainty"),
-        "behind": ("✗ clock", "clock-behind", "420."),
+        "behind": ("✗ clock", "clock-behind", "7 min behind"),
         "knob": ("✓ note", "clock-inexact"),
         "explains": ("✗ broken", "clock ✗", "7 min behind"),
         "silent": ("? clock", "could not tell"),

@@ -241,8 +241,13 @@ def home_elsewhere(case: Case) -> bool | None:
 
 
 def at_own_exchanger(case: Case) -> bool | None:
-    """The host is one of the exchangers of the login's own domain."""
+    """The host is one of the exchangers of the login's own domain, asked at the port of exchangers.
+
+    A small server is both; without logins at another port it is a submission service that is not set up.
+    """
     facts = _home(case)
+    if case.result.subject.port != 25:
+        return False
     return facts is not None and any(entry.exchange == facts.host for entry in facts.mx.mx)
 
 

@@ -328,6 +328,9 @@ SYMPTOMS: dict[str, Symptom] = {
     "host-empty-or-placeholder": unknown_name,
     "host-wrong-provider-endpoint": both(login(535, _QQ), exchangers("mxbiz1.qq.com", leading=None)),
     "host-right-provider-refused": login(535, b"authentication failed"),
+    "auth-not-offered-at-own-exchanger": both(
+        without("auth", Mode.STARTTLS), exchangers("{host}", leading="127.0.0.1")
+    ),
     "host-mx-used-as-submission": both(without("auth", Mode.STARTTLS), exchangers("{host}", leading="127.0.0.1")),
     "env-var-missing": login(535, _REFUSED, secret="None"),
     "env-var-missing-at-qq": login(535, _QQ, secret="undefined"),
