@@ -351,6 +351,7 @@ def wish(target: Target, secret: Secret | None, message: Composed | None) -> Wis
         allow=target.allow,
         sender=target.sender,
         recipients=target.recipients,
+        control=target.control_recipient,
         message=dot_stuffed(message.message) if message else None,
         octets=size(message.message) if message else 0,
         needs=needs(message.message if message else b"", addresses),

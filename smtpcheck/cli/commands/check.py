@@ -9,11 +9,14 @@ import click
 
 from smtpcheck.cli.aim import AIM, MAIL, checked
 from smtpcheck.cli.console import OUTPUT
-from smtpcheck.cli.layout import Command
+from smtpcheck.cli.layout import Command, under
 from smtpcheck.cli.words import stages, targets
 
 SECTION = "ask"
 _UNTIL = "stop after this stage: dns ... certificate auth rcpt data delivery"
+
+_may = under("what may be tried")
+_CONTROL_RECIPIENT = "where a recipient is refused, ask for postmaster@ of its domain too; nothing is sent"
 
 
 def _probe_names() -> str:
@@ -30,6 +33,7 @@ def _probe_names() -> str:
 @click.option("--until", metavar="STAGE", shell_complete=stages, help=_UNTIL)
 @click.option("--send", is_flag=True, help="send a test message, and look for it in the mailbox")
 @AIM
+@_may("--control-recipient", is_flag=True, help=_CONTROL_RECIPIENT)
 @MAIL
 @OUTPUT
 def command(target: str, **options: Any) -> None:
