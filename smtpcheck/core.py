@@ -219,6 +219,8 @@ class Target:
     """Decide between look-alikes by at most three connections more, where something broke."""
     control: str = ""
     """HOST or HOST:PORT of another server, of which the user knows that it opens this port: does it from here?"""
+    control_recipient: bool = False
+    """Where a recipient is refused for good, ask for postmaster@ of its domain in the same transaction."""
     secret: str = ""
     """A reference, as env:NAME or file:PATH; empty: no login."""
     imap_secret: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from smtpcheck import providers
 from smtpcheck.credentials import Secret
 from smtpcheck.wire import sasl, smtp, tls, x509
 from smtpcheck.wire.challenges import OAuthRefusal
@@ -60,6 +61,8 @@ class Wish:
     """What to hand over after RCPT, dot-stuffed and ended already; None: the transaction is reset."""
     octets: int = 0
     """The message's size as RFC 1870 counts it."""
+    control: bool = False
+    """Where a recipient is refused for good and nothing is sent: ask for its postmaster too."""
     needs: frozenset[str] = frozenset()
     """Extensions that the message or an address needs: 8BITMIME, SMTPUTF8."""
     tls_required: bool = True
@@ -95,6 +98,11 @@ class Answered:
         """2yz (RFC 5321 section 4.2.1): 250, 251, and 252 from servers that will only try."""
         return 200 <= self.reply.code < 300
 
+    @property
+    def refused(self) -> bool:
+        """5yz: for good."""
+        return self.reply.code >= 500
+
 
 @dataclass(slots=True)
 class Heard:
@@ -116,6 +124,8 @@ class Heard:
     login: Login = field(default_factory=Login)
     mail: Reply | None = None
     rcpt: tuple[Answered, ...] = ()
+    control: Answered | None = None
+    """What was said to postmaster@ of the first refused recipient's domain, where that was asked."""
     data: Reply | None = None
     """The answer to DATA."""
     handed: Reply | None = None
@@ -124,3 +134,29 @@ class Heard:
     """When the final dot was written: from then on the message may be on its way, whatever is heard."""
     told_to_go: bool = False
     """A 421 was said: nothing more is tried here."""
+
+
+def chosen_mechanism(wish: Wish, heard: Heard, row: providers.Provider | None) -> str:
+    """The SASL mechanism to log in with, of those offered, which are noted; empty: none in common."""
+    login = heard.login
+    before, now = heard.capabilities, heard.secure_capabilities or heard.capabilities
+    login.offered_in_clear = before.mechanisms if before and heard.session else ()
+    login.offered = now.mechanisms if now else ()
+    order = sasl.preference(
+        wish.offered_order,
+        encrypted=heard.session is not None,
+        hints=row.mechanisms if row else (),
+        token=row is not None and row.credential.kind == "oauth2",
+    )
+    wanted = (wish.mechanism,) if wish.mechanism else order
+    return next((m for m in wanted if m in login.offered and m in sasl.KNOWN), "")
+
+
+def control_recipient(wish: Wish, heard: Heard) -> str:
+    """The postmaster to compare with, whom every domain has (RFC 5321 section 4.5.1); empty: nobody is to be asked."""
+    refused = next((answer.recipient for answer in heard.rcpt if answer.refused), "")
+    _, at, domain = refused.rpartition("@")
+    if not (wish.control and at) or wish.message is not None or heard.told_to_go:
+        return ""
+    postmaster = f"postmaster@{domain}"
+    return "" if postmaster.lower() in {answer.recipient.lower() for answer in heard.rcpt} else postmaster

@@ -71,12 +71,13 @@ async def run(
     stop: asyncio.Event | None = None,
     lang: str = "en",
     machine: Machine | None = None,
+    awaited: str = "",
 ) -> Report:
     """Check one target. `began` is the monotonic time from which its deadline counts (default: now).
 
     Setting `stop` ends it early; what was learnt until then is reported as not complete. `onlooker` is handed, once,
     what tells at any time how far the run is. `lang` is the language of a message that is sent. `machine` is what
-    this machine's settings say (default: what they do say).
+    this machine's settings say (default: what they do say). The probe `awaited` is waited for until the deadline.
 
     Raises UsageError for a CA file that can't be read; never for what the network did.
     """
@@ -101,7 +102,7 @@ async def run(
         secret_slips=sasl.slips_of(secret) if secret is not None and target.secret else (),
     )
     chosen = tuple(probes or all_probes())
-    schedule = _Schedule(chosen, ctx, sasl.Mask(target.user, secret), watch, stop or asyncio.Event())
+    schedule = _Schedule(chosen, ctx, sasl.Mask(target.user, secret), watch, stop or asyncio.Event(), awaited)
     if onlooker:
         onlooker(schedule.glimpse)
     waits = target.wait if target.send and ctx.mail_secret and route.mailbox(target) else 0.0
@@ -143,7 +144,7 @@ async def ask(
         judged_by_others = probe.intrusive or probe.experiment or probe.last or _stage_of(probe) is Stage.POLICY
         needed |= _LEADING | (_ELECTING | {"clock"} if judged_by_others else set())
     probes = [probe for probe in all_probes() if probe.name in needed]
-    report = await run(target, secret=secret, mail_secret=mail_secret, probes=probes)
+    report = await run(target, secret=secret, mail_secret=mail_secret, probes=probes, awaited=name)
     return tuple(result for result in report.results if result.probe == name)
 
 
@@ -170,12 +171,14 @@ class _Schedule:
         mask: sasl.Mask,
         watch: Watch | None,
         stop: asyncio.Event,
+        awaited: str,
     ) -> None:
         self._probes = probes
         self._ctx = ctx
         self._mask = mask
         self._watch = watch
         self._stop = stop
+        self._awaited = awaited
         self._results: dict[Key, Result[Any]] = {}
         self._pending: dict[asyncio.Task[Result[Any]], tuple[Probe[Any], Subject]] = {}
         self._verified_at: float | None = None
@@ -269,7 +272,7 @@ class _Schedule:
 
     def _patience(self, ends: float) -> tuple[float, list[asyncio.Task[Result[Any]]]]:
         """Until when to wait, and for whom not to wait longer."""
-        hasty = [t for t, (probe, _) in self._pending.items() if probe.patience is not None]
+        hasty = [t for t, (p, _) in self._pending.items() if p.patience is not None and p.name != self._awaited]
         if len(hasty) == len(self._pending):
             longest = max(probe.patience or 0.0 for probe, _ in self._pending.values())
             return min(ends, time.monotonic() + longest), hasty
@@ -351,6 +354,7 @@ def wish(target: Target, secret: Secret | None, message: Composed | None) -> Wis
         allow=target.allow,
         sender=target.sender,
         recipients=target.recipients,
+        control=target.control_recipient,
         message=dot_stuffed(message.message) if message else None,
         octets=size(message.message) if message else 0,
         needs=needs(message.message if message else b"", addresses),

@@ -60,7 +60,7 @@ def checked(spec: str, given: dict[str, Any]) -> NoReturn:
 
     json_file = given.pop("json_file")
     wanted = outlets(json_file, given.pop("pages"))
-    verbose, quiet = given.pop("verbose"), given.pop("quiet")
+    verbose, quiet, library = given.pop("verbose"), given.pop("quiet"), _library(given.pop("library", None))
     lang = advice.language(given.pop("lang") or "")
     try:
         report, interrupted = asked(spec, given, lang, quiet=quiet or json_file == "-")
@@ -68,7 +68,38 @@ def checked(spec: str, given: dict[str, Any]) -> NoReturn:
         stop(": ".join(map(str, error.args)))
     write_all([report], wanted, lang)
     say(report, lang, verbose=verbose, quiet=quiet, err=json_file == "-")
+    if library:
+        click.echo(f"\n{_settings(report, library, lang)}", err=json_file == "-")
     sys.exit(INTERRUPTED if interrupted else EXIT[report.verdict])
+
+
+def _library(name: str | None) -> str | None:
+    """The library whose settings are wanted; one that is not known is a usage error, before anything is asked."""
+    if name is None:
+        return None
+    from smtpcheck import snippets
+
+    if name not in snippets.names():
+        stop(f"--for {name[:60]!r} is none of {', '.join(snippets.names())}")
+    return name
+
+
+def _settings(report: Report, library: str, lang: str) -> str:
+    """What to write into the program; one line of why not, where port and mode were not seen to work."""
+    from smtpcheck import snippets
+    from smtpcheck.advice import ui
+    from smtpcheck.settings import UsageError
+
+    words = ui(lang)
+    try:
+        found = snippets.observed(report)
+        text = found.rendered(library)
+    except snippets.Unfounded as error:
+        return words["settings.none"].format(name=library, why=words[f"settings.{error.reason}"])
+    except UsageError as error:  # a user or an address that this library's language can't say
+        return words["settings.none"].format(name=library, why=error)
+    head = words["settings.head"].format(name=library, host=found.host, port=found.port, mode=found.mode)
+    return f"{head}\n\n{text.removesuffix(chr(10))}"
 
 
 def asked(spec: str, given: Mapping[str, Any], lang: str, *, quiet: bool = True) -> tuple[Report, bool]:

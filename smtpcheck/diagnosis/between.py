@@ -66,21 +66,21 @@ def _refused_sender(case: Case) -> str | None:
 
 def _relay(case: Case) -> str | None:
     """At the domain's own exchanger it is theirs to repair; at any other server somebody forgot to log in."""
-    if _at_exchanger(case):
+    if at_exchanger(case):
         return "mx-wrong-system"
     if case.target.kind is TargetKind.HOST and case.result.subject.port == 25 and not logged_in(case):
         return None
     return _by_login(without="relay-denied-no-auth", after="")(case)
 
 
-def _at_exchanger(case: Case) -> bool:
+def at_exchanger(case: Case) -> bool:
     """The recipient's domain is asked at one of its own exchangers."""
     domain = _domain(str(case.finding.seen.get("address", "")))
     return case.target.kind is TargetKind.MX and domain == case.target.name.lower()
 
 
 def _unrouteable(case: Case) -> str | None:
-    return "user-unknown" if _at_exchanger(case) else None
+    return "user-unknown" if at_exchanger(case) else None
 
 
 def _frequent(case: Case) -> str | None:

@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from smtpcheck.core import Evidence, Finding, Result, Severity, Stage, Who
-from smtpcheck.diagnosis import replies
+from smtpcheck.diagnosis import postmaster, replies
 from smtpcheck.diagnosis.case import symptom
+from smtpcheck.heard import Answered
 from smtpcheck.probes.chain import Chain
 from smtpcheck.wire.smtp import Reply
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from smtpcheck.diagnosis.case import Case, Cause
 
 # what the same probe found besides, and what decides
-_BESIDE = frozenset({"chain-inspected", "auth-token-window"})
+_BESIDE = frozenset({"chain-inspected", "auth-token-window", "envelope-control-accepted", "envelope-control-refused"})
 # what makes a certificate at an exchanger fail for senders that look at it
 _REFUSED = frozenset(rule.code for rule in Chain.rules if rule.severity is Severity.FAIL)
 _SAID = ("said", "text", "detail", "how", "other", "first", "exchange")
@@ -54,7 +55,9 @@ def evidence(case: Case, cause: Cause) -> tuple[Evidence, ...]:
 def _unknown(case: Case, cause: Cause) -> tuple[Evidence, ...]:
     """That no table holds the server's words, with what the code alone says."""
     seen = case.finding.seen
-    if not {"code", "enhanced"} <= seen.keys() or cause.code != symptom(case.finding):
+    if not {"code", "enhanced"} <= seen.keys():
+        return ()
+    if cause.code != symptom(case.finding) and not postmaster.leads(case):
         return ()
     if replies.row_of(case.finding, case.target):
         return ()
@@ -72,6 +75,9 @@ def _of(result: Result[Any], finding: Finding) -> Evidence:
 
 def _raw(result: Result[Any], finding: Finding) -> bytes:
     facts = result.facts
+    control = getattr(facts, "control", None)
+    if isinstance(control, Answered) and finding.seen.get("address") == control.recipient:
+        return control.reply.raw
     answers = [getattr(facts, name, None) for name in ("reply", "mail", "starttls", "secure_ehlo", "greeting")]
     answers += [
         answer.reply for answer in getattr(facts, "rcpt", ()) if answer.recipient == finding.seen.get("address")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from smtpcheck.core import Scalar, Stage
-from smtpcheck.diagnosis import between, login, replies
+from smtpcheck.diagnosis import between, login, postmaster, replies
 from smtpcheck.diagnosis.case import Case, Cause, Holds, never
 
 MANY = 1000
@@ -17,21 +17,27 @@ def replied(cause: str) -> Holds:
     """The table of replies names that cause for what the server said; None: other possible ones say the same."""
 
     def holds(case: Case) -> bool | None:
-        row = replies.row_of(case.finding, case.target)
-        said = between.narrowed(case, row.among or (row.cause,)) if row else ()
-        left = [code for code in said if not login.RULED_OUT.get(code, never)(case)]
+        left = [code for code in _said(case) if not login.RULED_OUT.get(code, never)(case)]
         return (True if len(left) == 1 else None) if cause in left else False
 
     return holds
 
 
+def _said(case: Case) -> tuple[str, ...]:
+    """The causes that may be behind the words."""
+    row = replies.row_of(case.finding, case.target)
+    return postmaster.weighed(case, between.narrowed(case, row.among or (row.cause,)) if row else ())
+
+
 def by_words(stage: Stage, *others: Cause) -> tuple[Cause, ...]:
     """The causes that replies at that stage may have; `others` where no row knows the words."""
-    known = [_known(code) for code in replies.causes(stage)]
+    known = [_known(code, stage) for code in replies.causes(stage)]
     return (*known, *(Cause(other.code, unspoken(other.holds), likely=other.likely) for other in others))
 
 
-def _known(code: str) -> Cause:
+def _known(code: str, stage: Stage) -> Cause:
+    if (stage, code) == (Stage.RCPT, "user-unknown"):
+        return Cause(code, replied(code), likely=postmaster.accepted, leads=postmaster.leads)
     cause = Cause(code, replied(code), likely=login.LIKELY.get(code, never))
     return replace(cause, seen=_BROUGHT[code]) if code in _BROUGHT else cause
 
@@ -50,5 +56,5 @@ def unspoken(holds: Holds) -> Holds:
 
 def rank(case: Case, code: str) -> tuple[int, int]:
     """The place of a cause among those that say the same."""
-    row = replies.row_of(case.finding, case.target)
-    return login.place(case, code), row.among.index(code) if row and code in row.among else MANY
+    said = _said(case)
+    return login.place(case, code), said.index(code) if code in said else MANY

@@ -26,6 +26,8 @@ class EnvelopeFacts:
     broke: Kind | None = None
     stage: Stage = Stage.RCPT
     detail: str = ""
+    control: Answered | None = None
+    """What was said to postmaster@ of the first refused recipient's domain, where that was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Envelope(Probe[EnvelopeFacts]):
         Rule("envelope-recipient-deferred", Severity.FAIL, Stage.RCPT, "RFC 5321 section 4.1.1.3"),
         Rule("envelope-recipient-cut-off", Severity.FAIL, Stage.RCPT, "RFC 5321 section 4.1.1.3"),
         Rule("envelope-partly-refused", Severity.WARN, Stage.RCPT, "RFC 5321 section 3.3"),
+        Rule("envelope-control-accepted", Severity.NOTE, Stage.RCPT, "RFC 5321 section 4.5.1"),
+        Rule("envelope-control-refused", Severity.NOTE, Stage.RCPT, "RFC 5321 section 4.5.1"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -70,6 +74,7 @@ class Envelope(Probe[EnvelopeFacts]):
             broke=error.kind if error else None,
             stage=error.stage if error else Stage.RCPT,
             detail=error.detail if error else "",
+            control=dialogue.heard.control,
         )
 
     def judge(self, facts: EnvelopeFacts) -> Iterator[Finding]:
@@ -84,8 +89,20 @@ class Envelope(Probe[EnvelopeFacts]):
             )
         if 0 < len(refused) < len(facts.rcpt):
             yield self.found("envelope-partly-refused", accepted=len(facts.rcpt) - len(refused), asked=len(facts.rcpt))
+        if facts.control and (facts.control.accepted or facts.control.refused):
+            yield self._compared(facts.control)
         if facts.broke and not refused:
             yield self._about("recipient", facts.recipients[len(facts.rcpt)], None, facts)
+
+    def _compared(self, control: Answered) -> Finding:
+        reply = control.reply
+        return self.found(
+            f"envelope-control-{'accepted' if control.accepted else 'refused'}",
+            address=control.recipient,
+            code=reply.code,
+            enhanced=reply.enhanced,
+            text=reply.text,
+        )
 
     def _about(self, party: str, address: str, reply: Reply | None, facts: EnvelopeFacts, accepted: int = 0) -> Finding:
         if reply is None or reply.positive:

@@ -5,7 +5,7 @@ What facts may hold, nested as they like: `str int float bool None bytes datetim
 union whose members differ in JSON (`X | None`, `core.Scalar`; not `str | bytes`, not two dataclasses). Hints are
 resolved at run time, so what they name can't be imported under TYPE_CHECKING. `Annotated[bytes, "base64"]` is for DER
 and other bytes that nobody reads; all other bytes are text with escapes. NaN, infinity and naive times are refused.
-A field added to facts later needs a default: then reports from before can still be read.
+A field added to facts or to the target later needs a default: then reports from before can still be read.
 """
 
 from __future__ import annotations
@@ -161,14 +161,14 @@ _LEAVES: Mapping[Any, _Leaf] = {
 
 @cache
 def layout(cls: type) -> Mapping[str, tuple[str, Any, bool]]:
-    """JSON key -> (field, type hint, may be absent); what core declares may not."""
+    """JSON key -> (field, type hint, may be absent); of what core declares, only an option of the target may."""
     hints = get_type_hints(cls, include_extras=True)
-    ours = cls.__module__ == core.__name__
+    strict = cls.__module__ == core.__name__ and cls is not core.Target
     return {
         _KEYS.get((cls, f.name), f.name): (
             f.name,
             hints[f.name],
-            not ours and (f.default is not MISSING or f.default_factory is not MISSING),
+            not strict and (f.default is not MISSING or f.default_factory is not MISSING),
         )
         for f in fields(cls)
     }

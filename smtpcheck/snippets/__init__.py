@@ -29,6 +29,14 @@ _CONDITION = re.compile("«(starttls|implicit|ca|no-ca)»")
 _PLACE = re.compile("«([a-z]+)((?::[a-z]+)*)»")
 
 
+class Unfounded(UsageError):
+    """No settings follow from a report; `reason` is a word for why: exchanger or unspoken."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a mail library must know; the password is never among it."""
@@ -91,15 +99,16 @@ def summary(settings: Settings) -> str:
 def observed(report: Report, **given: Any) -> Settings:
     """What worked, or would, at the endpoint that the verdict is about; `given` replaces fields of its target.
 
-    Raises UsageError where none spoke TLS.
+    Raises Unfounded where none spoke TLS, and for mail exchangers.
     """
     target = replace(report.target, **given)
     if target.kind is TargetKind.MX:
-        raise UsageError("mail exchangers take mail without a login: settings are for the account's submission server")
+        why = "mail exchangers take mail without a login: settings are for the account's submission server"
+        raise Unfounded("exchanger", why)
     subject = chosen(report.target, report.results)
     subject = subject and _spoken(subject, report)
     if not subject:
-        raise UsageError("in this report no server spoke TLS, so that no settings follow from it")
+        raise Unfounded("unspoken", "in this report no server spoke TLS, so that no settings follow from it")
     if "mode" in given and target.mode is not subject.mode:
         raise UsageError(f"the report says that TLS starts by {subject.mode}: leave --mode out")
     return _filled(target, subject.name, subject.port, subject.mode)

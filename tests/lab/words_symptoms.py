@@ -115,6 +115,24 @@ def one_refused(practice: Practice) -> None:
     assert [message.recipients for message in practice.smtp.ledger.messages] == [("you@example.com",)]
 
 
+def to_each(*answers: tuple[str, int]) -> Symptom:
+    """RCPT is answered by the address; 0: the line is cut."""
+
+    def heard(practice: Practice) -> None:
+        with line(practice) as client:
+            if not practice.target.startswith("mx:"):
+                client.login(practice.target, practice.password)
+            assert client.mail("me@acme.example")[0] == 250
+            for address, code in answers:
+                if code:
+                    assert client.rcpt(address)[0] == code
+                else:
+                    with pytest.raises(smtplib.SMTPServerDisconnected):
+                        client.rcpt(address)
+
+    return heard
+
+
 def no_answer_to_dot(practice: Practice) -> None:
     with line(practice, SOON) as client:
         client.login(practice.target, practice.password)
@@ -169,4 +187,20 @@ def of_tables(*tables: str) -> dict[str, Symptom]:
     return {name: says(name) if _in_words(name) else _OWN[name] for name in names}
 
 
-SYMPTOMS = of_tables("auth-faults.toml", "transaction-faults.toml", "delivery-faults.toml")
+_YOU, _POSTMASTER = "you@example.com", "postmaster@example.com"
+_OWN |= dict.fromkeys(
+    (
+        "recipient-unclear-postmaster-taken",
+        "recipient-unclear-postmaster-taken-mx",
+        "recipient-policy-postmaster-taken",
+        "user-unknown-postmaster-taken",
+        "mailbox-unavailable-postmaster-taken",
+    ),
+    to_each((_YOU, 550), (_POSTMASTER, 250)),
+)
+_OWN |= dict.fromkeys(
+    ("recipient-unclear-postmaster-refused", "user-unknown-postmaster-too", "mailbox-unavailable-postmaster-too"),
+    to_each((_YOU, 550), (_POSTMASTER, 550)),
+)
+_OWN["recipient-refused-postmaster-cut-off"] = to_each((_YOU, 550), (_POSTMASTER, 0))
+SYMPTOMS = of_tables("auth-faults.toml", "transaction-faults.toml", "delivery-faults.toml", "recipient-control.toml")

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from enum import IntEnum
 from importlib.resources import files
@@ -389,6 +389,17 @@ def test_facts_from_before_a_field_was_added_are_read_with_its_default():
     assert decode(text, CATALOG) == FULL
 
 
+OPTIONS = [f.name for f in fields(core.Target) if f.default is not MISSING]
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_report_from_before_an_option_of_the_target_was_added_is_read_with_its_default(name):
+    text = changed(lambda d: d["target"].pop(name))
+    default = next(f.default for f in fields(core.Target) if f.name == name)
+    assert decode(text, CATALOG) == replace(FULL, target=replace(FULL.target, **{name: default}))
+    assert VALIDATOR.is_valid(json.loads(text))
+
+
 @dataclass(frozen=True)
 class Odd:
     a: list[str]
@@ -433,8 +444,9 @@ BROKEN = {
     "$.complete": lambda d: d.update(complete=1),
     "$.not_tested[1]": lambda d: d.update(not_tested=["dns", "nowhere"]),
     "$.not_tested": lambda d: d.update(not_tested="dns"),
-    "$.target: no deadline": lambda d: d["target"].pop("deadline"),
-    "$.target: no port": lambda d: d["target"].pop("port"),
+    "$.target: no spec": lambda d: d["target"].pop("spec"),
+    "$.target: unknown": lambda d: d["target"].update(extra=1),
+    "$.target.deadline": lambda d: d["target"].update(deadline=None),
     "$.target.secret": lambda d: d["target"].update(secret=SECRET),
     "$.environment['a']": lambda d: d["environment"].update(a=1),
     "$.contacts[0]: unknown": lambda d: d["contacts"][0].update(extra=1),
@@ -646,7 +658,8 @@ def test_schema_and_dataclass_have_the_same_keys(name):
         keys -= {"findings"}
     described = schema()["$defs"][name]
     assert set(described["properties"]) == keys
-    assert set(described["required"]) == keys
+    optional = set(OPTIONS) if name == "target" else set()
+    assert set(described["required"]) == keys - optional
 
 
 def test_schema_and_enums_have_the_same_values():

@@ -9,11 +9,15 @@ import click
 
 from smtpcheck.cli.aim import AIM, MAIL, checked
 from smtpcheck.cli.console import OUTPUT
-from smtpcheck.cli.layout import Command
-from smtpcheck.cli.words import stages, targets
+from smtpcheck.cli.layout import Command, under
+from smtpcheck.cli.words import libraries, stages, targets
 
 SECTION = "ask"
 _UNTIL = "stop after this stage: dns ... certificate auth rcpt data delivery"
+
+_FOR = "then print the settings that work, for this mail library or program"
+_may = under("what may be tried")
+_CONTROL_RECIPIENT = "where a recipient is refused, ask for postmaster@ of its domain too; nothing is sent"
 
 
 def _probe_names() -> str:
@@ -29,7 +33,9 @@ def _probe_names() -> str:
 @click.argument("target", shell_complete=targets)
 @click.option("--until", metavar="STAGE", shell_complete=stages, help=_UNTIL)
 @click.option("--send", is_flag=True, help="send a test message, and look for it in the mailbox")
+@click.option("--for", "library", metavar="NAME", shell_complete=libraries, help=_FOR)
 @AIM
+@_may("--control-recipient", is_flag=True, help=_CONTROL_RECIPIENT)
 @MAIL
 @OUTPUT
 def command(target: str, **options: Any) -> None:
@@ -39,6 +45,7 @@ def command(target: str, **options: Any) -> None:
     smtpcheck check me@qq.com                           from the name to the login
     smtpcheck check smtp.example.com:587 --until tls    a server, no further than TLS
     smtpcheck check me@qq.com --to you@example.com --send --report r.html
+    smtpcheck check me@qq.com --for nodemailer          and what to write into the program
 
     TARGET is me@example.com, smtp.example.com, host:587, smtps://host, smtp://host:port or mx:example.com.
 

@@ -1,0 +1,42 @@
+"""Is the clock's own reason told where it is asked alone, and is nobody kept waiting for it in a report?"""
+
+from __future__ import annotations
+
+import asyncio
+
+import smtpcheck
+from smtpcheck.core import Failure
+from smtpcheck.lab import Lab
+from tests.checking import checked
+
+WHY = {
+    "ntp-kod": ("untrustworthy", "kiss-of-death"),
+    "ntp-unsynchronised": ("untrustworthy", "unsynchronised"),
+    "ntp-short": ("garbage", "no NTP packet"),
+    "ntp-blocked": ("silent", "no answer in 3 s"),
+}
+
+
+async def alone(lab: Lab, fault: str) -> Failure:
+    """What comes of asking for the clock and nothing else."""
+    practice = await lab.start(fault)
+    (result,) = await smtpcheck.aprobe("clock", practice.target, **practice.options)
+    assert isinstance(result.outcome, Failure)
+    return result.outcome
+
+
+async def test_asked_alone_the_clock_is_waited_for_and_says_its_own_reason() -> None:
+    async with Lab() as lab:
+        found = await asyncio.gather(*(alone(lab, fault) for fault in WHY))
+
+    assert {fault: (failure.kind, failure.detail) for fault, failure in zip(WHY, found, strict=True)} == WHY
+
+
+async def test_a_report_waits_for_a_silent_time_server_no_longer_than_half_a_second() -> None:
+    async with Lab() as lab:
+        report = await checked(await lab.start("ntp-blocked"))
+
+    (result,) = [result for result in report.results if result.probe == "clock"]
+    assert isinstance(result.outcome, Failure)
+    assert result.outcome.detail == "not waited for any longer"
+    assert report.elapsed < 2.5
