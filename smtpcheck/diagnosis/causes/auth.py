@@ -20,10 +20,7 @@ def login_refused() -> tuple[Cause, ...]:
     elsewhere = Cause("host-wrong-provider-endpoint", blamed(reached.home_elsewhere))
     told = [cause for cause in by_words(Stage.AUTH) if cause.code not in {*login.SUSPECTS, _TOKEN.code}]
     # words that no row knows: most refusals are about the credentials, which is no proof
-    others = [
-        Cause("auth-credentials-refused", unspoken(unknown)),
-        Cause("qq-password-not-authcode", unspoken(login.no_code_at("qq", "foxmail"))),
-    ]
+    others = [Cause("auth-credentials-refused", unspoken(unknown))]
     return (elsewhere, *suspects, *told, *others)
 
 
