@@ -22,8 +22,8 @@ _OVERWRITTEN = "XXXXXXXA"
 # Postfix "TLS not available due to local problem", Exim "TLS currently unavailable", Sendmail "TLS not available"; what
 # was announced a moment before and is then not known is not to be had either
 _NOT_TO_BE_HAD = re.compile(
-    r"(?i)\b(?:start)?tls (?:is )?(?:currently |temporarily )?(?:not (?:available|supported|enabled|possible)|unavailable)"
-    r"|\b(?:no|disabled|un(?:known|recogni[sz]ed)|not (?:implemented|recogni[sz]ed|supported)) (?:command|starttls|tls)\b"
+    r"(?i)\b(?:start)?tls (?:is )?(?:currently |temporarily )?(?:not (?:available|supported|enabled)|unavailable)"
+    r"|\b(?:no|disabled|un(?:known|recogni[sz]ed)|not (?:implemented|supported)) (?:command|starttls|tls)\b"
     r"|\bcommand (?:\S+ )?(?:unknown|un\w+|not (?:implemented|recogni[sz]ed|supported|available|enabled))"
     r"|\b(?:tls|certificate|private key)\b.{0,80}\b(?:error|failed|failure|missing|problem)\b"
 )
