@@ -31,6 +31,7 @@ from smtpcheck.diagnosis.evidence import evidence
 from smtpcheck.diagnosis.verdict import not_tested
 from smtpcheck.diagnosis.words import rank
 from smtpcheck.probes import named
+from smtpcheck.probes.auth import AuthFacts
 
 # Within a stage, the finding that makes the others irrelevant comes first: a certificate for another name
 # need not be completed, and an incomplete chain need not be renewed.
@@ -46,6 +47,7 @@ _WEIGHT = (
     "chain-issuer-expired",
     "chain-issuer-not-yet-valid",
 )
+_OF_THE_LOGIN = ("config-secret-", "config-user-", "config-host-foreign")
 _CLOCKS = ("clock-ahead", "clock-behind", "clock-tz-as-utc")
 _AFTER_CERTIFICATE = frozenset({Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DELIVERY})
 _AND_ON = _AFTER_CERTIFICATE | {Stage.CERTIFICATE}
@@ -59,13 +61,28 @@ def judge(target: Target, results: Sequence[Result[Any]], probes: Sequence[Probe
     tuned = {probe.name: probe for probe in probes}
     judged = tuple(_judged(result, tuned.get(result.probe) or named(result.probe)) for result in results)
     subject = route.chosen(target, judged)
-    return tuple(_demoted(result, target, subject) for result in judged)
+    proven = any(map(_logged_in, judged))
+    return tuple(_demoted(_disproved(result) if proven else result, target, subject) for result in judged)
 
 
 def _judged(result: Result[Any], probe: Probe[Any] | None) -> Result[Any]:
     if probe is None or result.facts is None:
         return result
     return replace(result, findings=probe.judged(result.subject, result.facts))
+
+
+def _disproved(result: Result[Any]) -> Result[Any]:
+    """What the looks of user and password speak against is no warning where the server took them as they are."""
+
+    def milder(finding: Finding) -> Finding:
+        return replace(finding, severity=Severity.NOTE) if finding.code.startswith(_OF_THE_LOGIN) else finding
+
+    return replace(result, findings=tuple(map(milder, result.findings)))
+
+
+def _logged_in(result: Result[Any]) -> bool:
+    facts = result.facts
+    return isinstance(facts, AuthFacts) and facts.broke is None and facts.reply is not None and facts.reply.positive
 
 
 def _demoted(result: Result[Any], target: Target, primary: Subject | None) -> Result[Any]:

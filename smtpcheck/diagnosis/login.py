@@ -197,6 +197,7 @@ SUSPECTS: Mapping[str, Holds] = {
     "mailgun-brevo-postmark-etc-user": lambda case: not at("sendgrid")(case) and other_than_the_fixed_user(case),
     "host-wrong-provider-endpoint": foreign_user,
     "qq-authcode-revoked": fits_after("qq-password-not-authcode"),
+    "qq-password-not-authcode": no_code_at("qq", "foxmail"),
     "netease-authcode-expired-180d": fits_after("netease-535"),
     "netease-account-locked": fits_after("netease-535"),
     "auth-too-many-failures": fits_after("yahoo-auth005"),
@@ -217,7 +218,6 @@ RULED_OUT: Mapping[str, Holds] = {
 
 LIKELY: Mapping[str, Holds] = {
     **{code: holds for code, holds in SUSPECTS.items() if code not in ("netease-account-locked", "auth-cram-md5-trap")},
-    "qq-password-not-authcode": no_code_at("qq", "foxmail"),
     "qq-authcode-revoked": unsaid("qq-authcode-revoked", fits_after("qq-password-not-authcode")),
 }
 """What makes one cause likelier than others that share its words."""

@@ -206,7 +206,7 @@ def _by_words(excerpt: quoted.Excerpt, mentioned: Sequence[str], masked: Masked)
         text = quoted.unescaped(line.strip())
         found: dict[str, Candidate] = {}
         for row in replies.rows():
-            match = re.search(row.text, text) if row.provider in ("", *mentioned) or not mentioned else None
+            match = replies.matched(row, text) if row.provider in ("", *mentioned) or not mentioned else None
             if match and len(match[0].encode()) >= _SHORTEST_WORDS:
                 for code in filter(None, (row.cause, *row.among)):
                     found.setdefault(code, Candidate(code, Confidence.AMBIGUOUS, row.stage, row.provider))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
 
@@ -26,6 +26,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The causes that say the same, most frequent first; in place of `cause`."""
     enhanced: tuple[str, ...] = ()
     provider: str = ""
+    unless: str = ""
 
 
 class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +40,7 @@ class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     among: tuple[str, ...] = ()
     enhanced: tuple[str, ...] = ()
     provider: str | tuple[str, ...] = ""
+    unless: tuple[str, ...] = ()
     unlike: tuple[str, ...] = ()
 
     @property
@@ -57,12 +59,24 @@ class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return frozenset(filter(None, (self.cause, *self.among)))
 
 
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of rows, and the patterns that they name in `unless`."""
+
+    reply: tuple[Written, ...]
+    beside: Mapping[str, tuple[str, ...]] = {}
+
+
+@cache
+def _files() -> tuple[_File, ...]:
+    folder = files("smtpcheck.diagnosis").joinpath("reply")
+    texts = [path.read_text("utf-8") for path in sorted(folder.iterdir(), key=str) if path.name.endswith(".toml")]
+    return tuple(msgspec.convert(tomllib.loads(text), _File) for text in texts)
+
+
 @cache
 def written() -> tuple[Written, ...]:
     """All rows as they stand in their files, in the order of matching."""
-    folder = files("smtpcheck.diagnosis").joinpath("reply")
-    texts = [path.read_text("utf-8") for path in sorted(folder.iterdir(), key=str) if path.name.endswith(".toml")]
-    return tuple(row for text in texts for row in msgspec.convert(tomllib.loads(text)["reply"], tuple[Written, ...]))
+    return tuple(row for file in _files() for row in file.reply)
 
 
 @cache
@@ -72,17 +86,24 @@ def rows() -> tuple[Row, ...]:
         Row(
             stage=stage,
             codes=row.codes,
-            text="(?i)" + "|".join(pattern for pattern, _ in row.text),
+            text=_any(pattern for pattern, _ in row.text),
             source=row.source,
             cause=row.cause,
             among=row.among,
             enhanced=row.enhanced,
             provider=provider,
+            unless=_any(pattern for name in row.unless for pattern in file.beside[name]),
         )
-        for row in written()
+        for file in _files()
+        for row in file.reply
         for stage in row.stages
         for provider in row.providers
     )
+
+
+def _any(patterns: Iterable[str]) -> str:
+    joined = "|".join(patterns)
+    return f"(?i){joined}" if joined else ""
 
 
 def causes(stage: Stage) -> tuple[str, ...]:
@@ -96,25 +117,47 @@ def row_of(finding: Finding, target: Target) -> Row | None:
     """The first row that matches, None where no row knows these words."""
     seen = finding.seen
     code, enhanced = seen.get("code"), seen.get("enhanced")
-    return _first(finding.stage, code, enhanced, _words(seen), _provider(finding, target))
+    words = _words(seen)
+    return _first(finding.stage, code, enhanced, words, _apart(words, seen, target), _provider(finding, target))
 
 
 @lru_cache(maxsize=64)  # each cause of a stage asks about the same words
-def _first(stage: Stage, code: Scalar, enhanced: Scalar, words: str, provider: str) -> Row | None:
+def _first(stage: Stage, code: Scalar, enhanced: Scalar, words: str, apart: str, provider: str) -> Row | None:
     for row in rows():
         if row.stage is not stage or code not in row.codes:
             continue
         if (row.enhanced and enhanced not in row.enhanced) or row.provider not in ("", provider):
             continue
-        if re.search(row.text, words):
+        if matched(row, words, apart):
             return row
     return None
+
+
+def matched(row: Row, words: str, apart: str | None = None) -> re.Match[str] | None:
+    """Where the row's words stand in the text, None where they do not, or another reason stands beside them."""
+    if row.unless and re.search(row.unless, _bare(words) if apart is None else apart):
+        return None
+    return re.search(row.text, words)
 
 
 def _words(seen: Mapping[str, Scalar]) -> str:
     """The text without the enhanced code before each further line (RFC 2034 section 4), which would part words."""
     text, enhanced = str(seen.get("text", ""))[:4096], seen.get("enhanced")
     return re.sub(rf"\s+{re.escape(str(enhanced))}(?:\s+|$)", " ", text) if enhanced else text
+
+
+def _apart(words: str, seen: Mapping[str, Scalar], target: Target) -> str:
+    """The words where another reason is looked for: pages and hosts say none, and whose address it is counts."""
+    bare = _bare(words)
+    recipients = {*target.recipients, str(seen.get("address", ""))} - {""}
+    if any(each.lower() in bare.lower() for each in recipients):
+        return bare
+    own = "|".join(re.escape(each) for each in {target.user, target.sender} if "@" in each)
+    return re.sub(f"(?i)<?(?:{own})>?", "your address", bare) if own else bare
+
+
+def _bare(words: str) -> str:
+    return re.sub(r"https?://\S+|\[[\w.:-]{1,255}\]", "", words)
 
 
 def _provider(finding: Finding, target: Target) -> str:

@@ -16,6 +16,7 @@ from smtpcheck.lab import Background, Lab, background
 from tests.lab import delivery_symptoms as delivery
 from tests.lab import healthy_symptoms as healthy
 from tests.lab import login_symptoms as login
+from tests.lab import look_twice_symptoms as look_twice
 from tests.lab import mail_symptoms as mail
 from tests.lab import name_symptoms as names
 from tests.lab import reach_symptoms as reach
@@ -177,6 +178,7 @@ SYMPTOMS: dict[str, Symptom] = {
     **words.SYMPTOMS,
     **reach.SYMPTOMS,
     **healthy.SYMPTOMS,
+    **look_twice.SYMPTOMS,
     **trust.SYMPTOMS,
 }
 

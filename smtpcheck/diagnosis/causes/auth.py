@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from smtpcheck.core import Stage
 from smtpcheck.diagnosis import login, reached
-from smtpcheck.diagnosis.case import Case, Cause, Holds, always, configured, never, unknown
+from smtpcheck.diagnosis.case import Case, Cause, Holds, always, configured, never
 from smtpcheck.diagnosis.causes.clock import DRIFTED
 from smtpcheck.diagnosis.words import by_words, replied, unspoken
 
@@ -20,11 +20,17 @@ def login_refused() -> tuple[Cause, ...]:
     elsewhere = Cause("host-wrong-provider-endpoint", blamed(reached.home_elsewhere))
     told = [cause for cause in by_words(Stage.AUTH) if cause.code not in {*login.SUSPECTS, _TOKEN.code}]
     # words that no row knows: most refusals are about the credentials, which is no proof
-    others = [
-        Cause("auth-credentials-refused", unspoken(unknown)),
-        Cause("qq-password-not-authcode", unspoken(login.no_code_at("qq", "foxmail"))),
-    ]
+    others = [Cause("auth-credentials-refused", unspoken(perhaps_credentials))]
     return (elsewhere, *suspects, *told, *others)
+
+
+# RFC 5321 section 4.2.3, RFC 4954 section 4: the command, its form or its place is refused, before any password counts
+_OF_THE_COMMAND = frozenset({500, 501, 502, 503, 504, 555})
+
+
+def perhaps_credentials(case: Case) -> bool | None:
+    """The code leaves room for it."""
+    return False if case.finding.seen.get("code") in _OF_THE_COMMAND else None
 
 
 def blamed(holds: Holds) -> Holds:

@@ -120,6 +120,11 @@ def clock_behind(case: Case) -> bool | None:
     return _clock_explains(case, ahead=False)
 
 
+def by_whole_hours(explains: Holds) -> Holds:
+    """That test, where the clock is off as a wrong time zone makes it."""
+    return lambda case: explains(case) if case.finding_in("clock", "clock-timezone") else False
+
+
 def _clock_explains(case: Case, *, ahead: bool) -> bool | None:
     facts = case.facts("chain")
     clock = case.facts("clock", here=False)
@@ -146,6 +151,8 @@ _STORES = (
     Cause("ca-bundle-missing", store_empty, seen=stores_seen),
     Cause("ca-bundle-outdated", store_outdated, seen=stores_seen),
 )
+_ZONE_AHEAD = Cause("clock-tz-as-utc", by_whole_hours(clock_ahead), Stage.CLOCK, measured)
+_ZONE_BEHIND = Cause("clock-tz-as-utc", by_whole_hours(clock_behind), Stage.CLOCK, measured)
 _AHEAD = Cause("clock-ahead", clock_ahead, Stage.CLOCK, measured)
 _BEHIND = Cause("clock-behind", clock_behind, Stage.CLOCK, measured)
 
@@ -172,10 +179,10 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
         Cause("cert-chain-incomplete", issuer_completes),
         Cause("cert-private-ca", issuer_does_not_complete),
     ),
-    "chain-expired": (_AHEAD, Cause("cert-expired", always)),
-    "chain-issuer-expired": (_AHEAD, _STORES[1], Cause("cert-intermediate-or-root-expired", always)),
-    "chain-not-yet-valid": (_BEHIND, Cause("cert-not-yet-valid", always)),
-    "chain-issuer-not-yet-valid": (_BEHIND, Cause("cert-not-yet-valid", always)),
+    "chain-expired": (_ZONE_AHEAD, _AHEAD, Cause("cert-expired", always)),
+    "chain-issuer-expired": (_ZONE_AHEAD, _AHEAD, _STORES[1], Cause("cert-intermediate-or-root-expired", always)),
+    "chain-not-yet-valid": (_ZONE_BEHIND, _BEHIND, Cause("cert-not-yet-valid", always)),
+    "chain-issuer-not-yet-valid": (_ZONE_BEHIND, _BEHIND, Cause("cert-not-yet-valid", always)),
     "chain-weak-key": (Cause("cert-weak-key-or-sig", always),),
     "chain-weak-signature": (Cause("cert-weak-key-or-sig", always),),
 }

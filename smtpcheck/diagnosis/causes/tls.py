@@ -19,6 +19,14 @@ from smtpcheck.route import ModeFacts
 # STARTTLS is overwritten in its length.
 _MASKED = re.compile(r"(?=.*\*{4})[*02 ]{8,}")
 _OVERWRITTEN = "XXXXXXXA"
+# Postfix "TLS not available due to local problem", Exim "TLS currently unavailable", Sendmail "TLS not available"; what
+# was announced a moment before and is then not known is not to be had either
+_NOT_TO_BE_HAD = re.compile(
+    r"(?i)\b(?:start)?tls (?:is )?(?:currently |temporarily )?(?:not (?:available|supported|enabled)|unavailable)"
+    r"|\b(?:no|disabled|un(?:known|recogni[sz]ed)|not (?:implemented|supported)) (?:command|starttls|tls)\b"
+    r"|\bcommand (?:\S+ )?(?:unknown|un\w+|not (?:implemented|recogni[sz]ed|supported|available|enabled))"
+    r"|\b(?:tls|certificate|private key)\b.{0,80}\b(?:error|failed|failure|missing|problem)\b"
+)
 
 
 def other_mode(found: Mode) -> Holds:
@@ -59,6 +67,12 @@ def helo_only(case: Case) -> bool | None:
     """HELO was accepted where EHLO was not."""
     facts = case.facts("greeting")
     return facts.helo is not None and facts.helo.positive if isinstance(facts, GreetingFacts) else None
+
+
+def tls_not_to_be_had(case: Case) -> bool | None:
+    """The refusal of STARTTLS speaks of TLS or of the command; None: its reason lies elsewhere, or is not told."""
+    seen = case.finding.seen
+    return True if _NOT_TO_BE_HAD.search(str(seen.get("text", ""))[:4096]) else None
 
 
 def in_small_segments(case: Case) -> bool | None:
@@ -135,7 +149,7 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
         Cause("starttls-stripped", stripped, likely=lambda case: stripped(case) is None),
         Cause("starttls-not-offered", not_stripped),
     ),
-    "tls-refused": (Cause("starttls-broken", always),),
+    "tls-refused": (Cause("starttls-broken", tls_not_to_be_had),),
     "tls-injected": (Cause("starttls-injection-response", always),),
     "tls-plaintext": (
         Cause("tls-implicit-on-starttls-port", lambda case: in_mode(case, Mode.IMPLICIT) and speaks("smtp")(case)),
