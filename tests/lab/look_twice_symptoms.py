@@ -5,8 +5,10 @@ from __future__ import annotations
 from tests.lab import mail_symptoms as mail
 from tests.lab import name_symptoms as names
 from tests.lab import words_symptoms as words
+from tests.lab import zoo_symptoms as zoo
 
 SYMPTOMS = {
+    "ehlo-name-rejected-helo-taken": zoo.helo_only,
     "healthy-password-ends-in-line-feed": mail.in_order,
     "healthy-password-is-a-placeholder": mail.in_order,
     "clock-tz-hides-valid-certificate": names.explained(10, -3600.0),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from smtpcheck.core import Mode, Stage
@@ -10,22 +9,16 @@ from smtpcheck.diagnosis import reached
 from smtpcheck.diagnosis.case import Case, Cause, always, speaks, unknown
 from smtpcheck.diagnosis.causes.config import MAILBOX_HOST
 from smtpcheck.diagnosis.causes.names import MISLED
-from smtpcheck.diagnosis.causes.tls import other_mode
+from smtpcheck.diagnosis.causes.tls import NAME_REFUSED, other_mode
 from smtpcheck.diagnosis.words import by_words
 
-# Postfix "Helo command rejected: ...", Exim "Syntactically invalid EHLO argument(s)", Sendmail and Exchange "Invalid
-# domain name", Outlook "Access Denied, Bad HELO", NetEase "MI:NHD"
 # Seconds; the longest greet-pauses seen
 _TARPIT_SECONDS = 120.0
-_NAME_REFUSED = re.compile(
-    r"(?i)\b(?:helo|ehlo) command rejected|\b(?:invalid|bad) (?:helo|ehlo)\b|invalid domain name"
-    r"|\b(?:helo|ehlo) requires domain|\bMI:NHD\b"
-)
 
 
 def name_refused(case: Case) -> bool | None:
     """The server says itself that it minds the name in EHLO."""
-    return _NAME_REFUSED.search(str(case.finding.seen.get("text", ""))[:4096]) is not None
+    return NAME_REFUSED.search(str(case.finding.seen.get("text", ""))[:4096]) is not None
 
 
 def implicit_on_587(case: Case) -> bool | None:

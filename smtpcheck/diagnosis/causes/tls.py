@@ -15,6 +15,12 @@ from smtpcheck.probes.hello import HelloFacts
 from smtpcheck.reach import SegmentFacts
 from smtpcheck.route import ModeFacts
 
+# Postfix "Helo command rejected: ...", Exim "Syntactically invalid EHLO argument(s)", Sendmail and Exchange "Invalid
+# domain name", Outlook "Access Denied, Bad HELO", NetEase "MI:NHD"
+NAME_REFUSED = re.compile(
+    r"(?i)\b(?:helo|ehlo) command rejected|\b(?:invalid|bad) (?:helo|ehlo)\b|invalid domain name"
+    r"|\b(?:helo|ehlo) requires domain|\bMI:NHD\b"
+)
 # Cisco PIX and ASA, inspection of SMTP: all of the greeting but 2, 0 and blanks becomes asterisks, and the keyword
 # STARTTLS is overwritten in its length.
 _MASKED = re.compile(r"(?=.*\*{4})[*02 ]{8,}")
@@ -61,6 +67,19 @@ def not_rewritten(case: Case) -> bool | None:
 
 def _masked(facts: GreetingFacts) -> bool:
     return facts.greeting is not None and bool(_MASKED.fullmatch(facts.greeting.text))
+
+
+def ehlo_name_refused(case: Case) -> bool | None:
+    """EHLO was refused because of the name in it, although HELO was accepted with the same."""
+    facts = case.facts("greeting")
+    return isinstance(facts, GreetingFacts) and facts.ehlo is not None and bool(NAME_REFUSED.search(facts.ehlo.text))
+
+
+def ehlo_said(case: Case) -> Mapping[str, Scalar]:
+    """The answer to EHLO."""
+    facts = case.facts("greeting")
+    reply = facts.ehlo if isinstance(facts, GreetingFacts) else None
+    return {"code": reply.code, "text": reply.text} if reply else {}
 
 
 def helo_only(case: Case) -> bool | None:
@@ -145,6 +164,7 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
         Cause("transparent-smtp-redirect", reached.redirected, leads=reached.redirected_leads),
         Cause("relay-cred-not-needed", reached.relay_by_address),
         Cause("cisco-smtp-fixup", rewritten),
+        Cause("ehlo-name-rejected", ehlo_name_refused, Stage.EHLO, ehlo_said),
         Cause("ehlo-helo-only", helo_only, Stage.EHLO),
         Cause("starttls-stripped", stripped, likely=lambda case: stripped(case) is None),
         Cause("starttls-not-offered", not_stripped),
