@@ -112,12 +112,14 @@ class Member:
 # nobody tells who cut the line, or whether a greeting would have come later
 SURE = {
     "greeting-never": "likely",
-    **dict.fromkeys(("greeting-silent", "greeting-closed", "greeting-reset", "tls-reset"), "ambiguous"),
+    **dict.fromkeys(
+        ("greeting-silent", "greeting-closed", "greeting-reset", "starttls-refused", "tls-reset"), "ambiguous"
+    ),
 }
 
 
 def scripted(code: str, **script: Any) -> Member:
-    return Member("healthy-scripted", code, script)
+    return Member("healthy-scripted", code, script, confidence=SURE.get(code, "certain"))
 
 
 def enveloped(code: str, **script: Any) -> Member:
@@ -248,7 +250,7 @@ OUT_OF_STEP = [
     enveloped("mail-sender-cut-off", auth="235 2.7.0 welcome\r\n250 2.0.0 Ok\r\n"),
     enveloped("rcpt-recipient-cut-off", replies={"MAIL": "250 2.1.0 Ok\r\n250 2.1.0 Ok\r\n"}),
     # a server that shuts down may say so at any time: RFC 5321 section 3.8
-    scripted("starttls-broken", replies={"EHLO": "250-{host}\r\n250 STARTTLS\r\n421 4.3.2 going down\r\n"}),
+    scripted("starttls-refused", replies={"EHLO": "250-{host}\r\n250 STARTTLS\r\n421 4.3.2 going down\r\n"}),
 ]
 SAID_RIGHT = [
     Member("reply-bare-lf", findings="greeting-malformed"),
