@@ -91,9 +91,14 @@ class Context:
         return made
 
     @property
+    def shared(self) -> tuple[Dialogue, ...]:
+        """The conversations that all probes of an endpoint share; who has one beside says goodbye in it himself."""
+        return tuple(self._dialogues.values())
+
+    @property
     def dialogues(self) -> tuple[Dialogue, ...]:
         """All conversations begun."""
-        return (*self._dialogues.values(), *self._beside)
+        return (*self.shared, *self._beside)
 
     @asynccontextmanager
     async def experiment(self, probe: str, subject: Subject) -> AsyncIterator[None]:

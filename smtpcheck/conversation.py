@@ -56,6 +56,7 @@ class Dialogue:
         self._channel: Channel | None = None
         self._slot = False
         self._usable = False
+        self._goodbye: asyncio.Task[None] | None = None
         self._quiet = asyncio.Event()
         self._abandoned = asyncio.Event()
 
@@ -111,6 +112,11 @@ class Dialogue:
         return self._channel is None and not self._slot
 
     @property
+    def leaving(self) -> bool:
+        """Goodbye is being said, or was."""
+        return self._goodbye is not None
+
+    @property
     def walking(self) -> bool:
         """A stage is under way, or its turn is next."""
         return any(not task.done() for task in self._tasks.values())
@@ -120,15 +126,33 @@ class Dialogue:
         """It broke: nothing more can be learnt on this connection."""
         return any(step.broke for step in self._steps)
 
+    def leave(self, limit: float = QUIT_LIMIT) -> None:
+        """Begin to say goodbye; the place is given back once that is answered or overdue."""
+        if self._goodbye is None:
+            self._goodbye = asyncio.create_task(self._part(limit))
+
     async def close(self, limit: float = QUIT_LIMIT) -> None:
         """QUIT where the line is usable, then close; never raises for what the peer does."""
+        self.leave(limit)
+        assert self._goodbye is not None
+        _, late = await asyncio.wait({self._goodbye}, timeout=limit)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _part(self, limit: float) -> None:
         tasks = [task for task in self._tasks.values() if not task.done()]
         self._usable = self._usable and not tasks
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        if self._channel and self._usable:
-            await self._quit(limit)
+        try:
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            if self._channel and self._usable:
+                await self._quit(limit)
+        finally:
+            self._give_back()
+
+    def _give_back(self) -> None:
         if self._channel:
             self._channel.close()
             self._channel = None
@@ -152,11 +176,13 @@ class Dialogue:
         return task
 
     async def _walk(self, index: int) -> None:
+        stage, leg = self._legs[index]
         if index:
             await asyncio.shield(self._task(index - 1))
-        else:
+        if self.leaving:
+            raise CouldNotAsk(stage, Kind.LOCAL, "goodbye was said already")
+        if not index:
             await self._enter()
-        stage, leg = self._legs[index]
         self.current = stage
         started, broke = self._now(), None
         try:
@@ -484,7 +510,11 @@ class Dialogue:
             broke = error.kind
         except OSError as error:
             broke = broken(Stage.QUIT, error).kind
-        self._steps.append(Step(Stage.QUIT, started, self._now() - started, broke))
+        except asyncio.CancelledError:
+            broke = Kind.TIMEOUT
+            raise
+        finally:
+            self._steps.append(Step(Stage.QUIT, started, self._now() - started, broke))
 
     def _now(self) -> float:
         return time.perf_counter() - self._origin

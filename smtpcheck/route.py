@@ -5,7 +5,7 @@ Pure: everything is derived from the target and the results so far, so a saved r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -202,23 +202,50 @@ def primary(target: Target, results: Sequence[Result[Any]]) -> Subject | None:
     """The one endpoint that gets the login; None while a better one may still turn up, or none is fit.
 
     With one port asked its first address that connects; else the first, in order, that spoke verified TLS.
+    Once there is one it stays: what is learnt later puts no other before it, so that nobody logs in twice.
     """
-    several = len({(c.host, c.port) for c in candidates(target, results)}) > 1
+    subject, fit = next(_fit(target, results), (None, False))
+    return subject if fit else None
+
+
+def eligible(target: Target, results: Sequence[Result[Any]]) -> tuple[Subject, ...]:
+    """Who may still become the primary endpoint, best first; the one alone once it is elected."""
+    found: list[Subject] = []
+    for subject, fit in _fit(target, results):
+        found.append(subject)
+        if fit:
+            break
+    return tuple(found)
+
+
+def _fit(target: Target, results: Sequence[Result[Any]]) -> Iterator[tuple[Subject, bool]]:
+    """Endpoints in order with whether they are fit for the login, without those that are not."""
     # senders to an MX encrypt without verifying (RFC 7435), so its certificate costs it no mail
     deep = _DEEP[:-1] if target.kind is TargetKind.MX else _DEEP
+    names = deep if _several(target, results) else _DEEP[:1]
     for subject in _in_order(target, results):
-        standing = _standing(subject, results, deep if several else _DEEP[:1])
+        standing = _standing(subject, results, names)
         if standing is not False:
-            return subject if standing else None
-    return None
+            yield subject, standing is True
+
+
+def _several(target: Target, results: Sequence[Result[Any]]) -> bool:
+    return len({(c.host, c.port) for c in candidates(target, results)}) > 1
 
 
 def _in_order(target: Target, results: Sequence[Result[Any]]) -> tuple[Subject, ...]:
-    """Endpoints with the mode that was found in place of the one that failed."""
+    """Endpoints with the mode that was found instead of the one that failed.
+
+    Of several ports one in another mode than its number suggests comes last, in the order in which they were found:
+    by then another may have had the login.
+    """
     found = endpoints(target, results)
     replaced = {s: other for s in found if (other := _other_mode(target, s, results))}
-    ordered = (replaced.get(s, s) for s in found if s not in replaced.values())
-    return tuple(dict.fromkeys(ordered))
+    if not _several(target, results):
+        return tuple(dict.fromkeys(replaced.get(s, s) for s in found if s not in replaced.values()))
+    expected = (s for s in found if s not in replaced and s not in replaced.values())
+    late = (replaced[r.subject] for r in results if r.probe == "mode" and r.subject in replaced)
+    return tuple(dict.fromkeys((*expected, *late)))
 
 
 def _standing(subject: Subject, results: Sequence[Result[Any]], names: tuple[str, ...]) -> bool | None:

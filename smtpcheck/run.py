@@ -16,6 +16,7 @@ from typing import Any
 
 from smtpcheck import __version__, failures, net, providers, reach, route, system
 from smtpcheck.context import Context, Glimpse
+from smtpcheck.conversation import Dialogue
 from smtpcheck.core import (
     Failure,
     Kind,
@@ -207,7 +208,7 @@ class _Schedule:
             if not done:
                 await self._cut_off(hasty)
             self._start_new()
-            await self._close_side_doors()
+            self._leave_where_all_is_asked()
         return True
 
     def glimpse(self) -> Glimpse:
@@ -301,18 +302,21 @@ class _Schedule:
             elapsed=0.0,
         )
 
-    async def _close_side_doors(self) -> None:
-        """Say goodbye where nothing is left to ask, so that a host never sees more than two of us."""
-        busy = {subject for _, subject in self._pending.values()}
+    def _leave_where_all_is_asked(self) -> None:
+        """Say goodbye where nothing is left to ask: a host sees two of us at most, and others wait for the place."""
         asked = {result.subject for result in self._results.values()}
-        elected = route.primary(self._ctx.target, tuple(self._results.values()))
-        over = [
-            d
-            for d in self._ctx.dialogues
-            if d.subject in asked - busy and not d.closed and (d.told_all or (elected and d.subject != elected))
-        ]
-        for dialogue in over:
-            await dialogue.close()
+        fit = route.eligible(self._ctx.target, tuple(self._results.values()))
+        for dialogue in self._ctx.shared:
+            if dialogue.subject in asked and not self._wanted(dialogue, fit):
+                dialogue.leave()
+
+    def _wanted(self, dialogue: Dialogue, fit: Sequence[Subject]) -> bool:
+        """Somebody asks on it, or may once it is elected; an experiment waits at most for the stage under way."""
+        asking = [probe for probe, subject in self._pending.values() if subject == dialogue.subject]
+        if any(dialogue.walking or not probe.experiment for probe in asking):
+            return True
+        candidate = len(fit) > 1 and dialogue.subject in fit and not dialogue.told_all
+        return candidate and any(probe.intrusive for probe in self._probes)
 
 
 def _stage_of(probe: Probe[Any]) -> Stage:

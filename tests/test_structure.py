@@ -39,7 +39,7 @@ CONSTANTS = {"__version__"}
 LONGEST_FILE = 450
 LONGER_FILES = {
     "core.py": 510,  # the contract: one file on purpose
-    "conversation.py": 500,  # one walk over one connection; its stages share the connection's state
+    "conversation.py": 530,  # one walk over one connection; its stages share the connection's state
 }
 LONGEST_FUNCTION = 80
 # Replacements of our objects in tests, each with its reason; nothing else is patched.

@@ -40,13 +40,15 @@ class TlsMode(Probe[ModeFacts]):
             raise NotNeeded("the mode expected was spoken")
         other = Mode.STARTTLS if subject.mode is Mode.IMPLICIT else Mode.IMPLICIT
         second = ctx.dialogue(route.speaking(subject, other))
+        stated, found = ctx.target.mode is not Mode.AUTO, False
         async with ctx.experiment(self.name, subject):
-            found = await _speaks(second)
-        stated = ctx.target.mode is not Mode.AUTO
+            try:
+                found = await _speaks(second)
+            finally:
+                if stated or not found:
+                    await second.close()
         if found:
             dialogue.abandon()
-        if stated or not found:
-            await second.close()
         return ModeFacts(tried=subject.mode, found=other if found else None, stated=stated, said=doubt)
 
     def judge(self, facts: ModeFacts) -> Iterator[Finding]:
