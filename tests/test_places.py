@@ -1,0 +1,222 @@
+"""How many of us does a host see at once, and does nobody wait for a place that is not given back?"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from smtpcheck.conversation import Dialogue
+from smtpcheck.core import Conversation, Direction, Failure, Kind, Mode, Report, Stage, Subject, TargetKind
+from smtpcheck.credentials import Secret
+from smtpcheck.failures import CouldNotAsk
+from smtpcheck.heard import Wish
+from smtpcheck.lab import Lab, Practice
+from smtpcheck.net import DirectDialer, Door
+from smtpcheck.run import run
+from smtpcheck.settings import parse_target
+from smtpcheck.wire.x509 import Roots
+from tests.checking import SHORT, aim
+
+STARTTLS_PORTS = (587, 2525, 25)
+ALL_PORTS = (465, *STARTTLS_PORTS)
+
+
+class Counting(DirectDialer):
+    """The system's own sockets; counts those to some ports that are open or being opened at the same time."""
+
+    def __init__(self, *ports: int) -> None:
+        super().__init__()
+        self.most = self.opened = 0
+        self._ports = ports
+        self._trying = 0
+        self._sockets: list[socket.socket] = []
+
+    async def connect(self, address: str, port: int) -> socket.socket:
+        if port not in self._ports:
+            return await super().connect(address, port)
+        self._trying += 1
+        self.opened += 1
+        self.most = max(self.most, self._trying + sum(each.fileno() >= 0 for each in self._sockets))
+        try:
+            self._sockets.append(sock := await super().connect(address, port))
+        finally:
+            self._trying -= 1
+        return sock
+
+
+async def at_ports(
+    where: dict[int, Practice], *, login: bool = True, port: str = "", **options: Any
+) -> tuple[Report, Counting]:
+    """The report about the first one's host, whose ports lead to these servers."""
+    first = next(iter(where.values()))
+    detours = tuple(f"{first.host}:{number}:127.0.0.1:{practice.port}" for number, practice in where.items())
+    known = {"user": f"me@{first.target.rpartition('@')[2]}", "secret": "env:X"} if login else {}
+    target = parse_target(f"{first.host}{port}", **known | first.options | {"connect_to": detours} | options)
+    dialer = Counting(*{practice.port for practice in where.values()})
+    report = await run(target, secret=Secret(first.password) if login else None, limits=SHORT, dialer=dialer)
+    return report, dialer
+
+
+def talks(report: Report) -> list[Conversation]:
+    """The conversations that got a connection, in the order of its opening."""
+    return sorted((talk for talk in report.conversations if talk.events), key=lambda talk: talk.started)
+
+
+def said_goodbye(talk: Conversation) -> datetime:
+    """When QUIT was written."""
+    at = next(event.t for event in talk.events if event.stage is Stage.QUIT and event.dir is Direction.OUT)
+    return talk.started + timedelta(seconds=at)
+
+
+def left_over(report: Report) -> list[str]:
+    """What our own clock cut off."""
+    return [
+        f"{result.probe} at {result.subject}"
+        for result in report.results
+        if isinstance(result.outcome, Failure) and result.outcome.kind is Kind.DEADLINE
+    ]
+
+
+async def test_an_unverified_dialogue_gives_its_place_to_the_next_port() -> None:
+    async with Lab() as lab:
+        practice = await lab.start("cert-self-signed")
+        report, dialer = await at_ports(dict.fromkeys(STARTTLS_PORTS, practice))
+
+        assert practice.smtp is not None
+        assert practice.smtp.ledger.commands["QUIT"] == 3
+
+    first, second, third = talks(report)
+    assert (report.complete, left_over(report)) == (True, [])
+    assert (dialer.most, dialer.opened) == (2, 3)
+    assert third.subject.port == 25
+    assert third.started > min(map(said_goodbye, (first, second)))
+
+
+@pytest.mark.parametrize(
+    ("fault", "ports", "experiment"),
+    [
+        ("cert-hostname-mismatch", STARTTLS_PORTS, "sni"),
+        ("tls-no-common-cipher", STARTTLS_PORTS, "hello"),
+        ("plain-on-implicit-tls-port", STARTTLS_PORTS, "mode"),
+        ("greeting-never", STARTTLS_PORTS, "mode"),
+        ("tls-handshake-hang", STARTTLS_PORTS, "segment"),
+        ("healthy", ALL_PORTS, "mode"),
+    ],
+)
+async def test_an_experiment_does_not_wait_for_the_place_of_the_dialogue_that_it_is_about(
+    fault: str, ports: Sequence[int], experiment: str
+) -> None:
+    async with Lab() as lab:
+        report, dialer = await at_ports(dict.fromkeys(ports, await lab.start(fault)))
+
+    results = [result for result in report.results if result.probe == experiment]
+    assert (report.complete, left_over(report), dialer.most) == (True, [], 2)
+    assert any(result.facts is not None for result in results)
+    assert experiment in {each.probe for each in report.experiments}
+
+
+async def test_whoever_may_still_be_elected_keeps_its_place_and_logs_in_there() -> None:
+    async with Lab() as lab:
+        good, bad = await lab.start("healthy"), await lab.start("greeting-never")
+        report, dialer = await at_ports({2525: good, 587: bad, 25: good}, only_target=True)
+
+        assert good.smtp is not None
+        ledger = good.smtp.ledger
+        assert (ledger.connections, ledger.auths, ledger.commands["QUIT"]) == (2, 1, 2)
+
+    (login,) = [result for result in report.results if result.probe == "auth"]
+    assert (report.complete, left_over(report), dialer.most) == (True, [], 2)
+    assert login.subject.port == 2525
+
+
+@pytest.mark.parametrize("fault", ["healthy", "auth-temporary"])
+async def test_a_mode_that_is_found_late_takes_the_login_from_nobody(fault: str) -> None:
+    """Port 465 speaks in clear: tried again with STARTTLS it would come first, after the login at 587."""
+    async with Lab() as lab:
+        practice = await lab.start(fault)
+        report, _ = await at_ports(dict.fromkeys(ALL_PORTS, practice))
+
+        assert practice.smtp is not None
+        assert practice.smtp.ledger.auths == 1
+
+    assert [str(r.subject.port) for r in report.results if r.probe == "auth"] == ["587"]
+    assert any(r.subject.port == 465 and r.subject.mode is Mode.STARTTLS for r in report.results if r.probe == "chain")
+
+
+async def test_two_ports_that_both_turn_out_to_speak_the_other_mode_see_one_login() -> None:
+    async with Lab() as lab:
+        clear, implicit = await lab.start("healthy"), await lab.start("healthy-implicit")
+        options = {"ca_file": clear.options["ca_file"]}
+        report, _ = await at_ports({465: clear, 587: implicit}, **options)
+
+        assert clear.smtp is not None
+        assert implicit.smtp is not None
+        assert clear.smtp.ledger.auths + implicit.smtp.ledger.auths == 1
+
+    assert report.complete
+    assert len([result for result in report.results if result.probe == "auth"]) == 1
+
+
+async def test_the_primary_says_goodbye_when_its_last_question_is_answered_and_not_when_the_others_are() -> None:
+    async with Lab() as lab:
+        good, silent = await lab.start("healthy"), await lab.start("greeting-never")
+        report, _ = await at_ports({587: good, 2525: silent})
+
+    mine = next(talk for talk in report.conversations if talk.subject.port == 587)
+    other = next(talk for talk in report.conversations if talk.subject.port == 2525 and talk.steps)
+    broke = next(step for step in other.steps if step.stage is Stage.GREETING)
+    assert said_goodbye(mine) < other.started + timedelta(seconds=broke.started + broke.elapsed)
+
+
+async def test_goodbyes_are_said_side_by_side() -> None:
+    """Two ports that never answer QUIT cost its limit once."""
+    async with Lab() as lab:
+        mute = await lab.start("quit-never-answered", cert="self-signed")
+        report, dialer = await at_ports(dict.fromkeys(STARTTLS_PORTS, mute), login=False)
+
+    first, second, third = talks(report)
+    ended = min(
+        talk.started + timedelta(seconds=talk.steps[-1].started + talk.steps[-1].elapsed) for talk in (first, second)
+    )
+    assert [talk.steps[-1].stage for talk in (first, second, third)] == [Stage.QUIT] * 3
+    assert max(map(said_goodbye, (first, second))) < ended < third.started
+    assert (report.complete, dialer.most) == (True, 2)
+
+
+async def test_who_has_said_goodbye_is_asked_nothing_more_and_still_tells_what_it_knows() -> None:
+    async with Lab() as lab:
+        practice = await lab.start("healthy")
+        subject = Subject(practice.host, "127.0.0.1", practice.port, Mode.STARTTLS)
+        dialogue = Dialogue(subject, Door(resolvers=()), Wish(), Roots((), "none"), SHORT)
+        await dialogue.reach(Stage.TLS)
+        await dialogue.close()
+
+        assert (await dialogue.reach(Stage.TLS)).session is not None
+        with pytest.raises(CouldNotAsk):
+            await dialogue.reach(Stage.EHLO)
+        await dialogue.close()
+
+        assert practice.smtp is not None
+        assert practice.smtp.ledger.commands["QUIT"] == 1
+    assert [step.stage for step in dialogue.record.steps].count(Stage.QUIT) == 1
+
+
+async def test_a_goodbye_that_is_cut_short_is_in_the_record_and_gives_the_place_back() -> None:
+    async with Lab() as lab:
+        practice = await lab.start("quit-never-answered")
+        subject, door = Subject(practice.host, "127.0.0.1", practice.port, Mode.STARTTLS), Door(resolvers=())
+        dialogue = Dialogue(subject, door, Wish(), Roots((), "none"), SHORT)
+        await dialogue.reach(Stage.CERTIFICATE)
+        dialogue.leave(60.0)
+        await dialogue.close(0.05)
+
+    assert [(step.stage, step.broke) for step in dialogue.record.steps][-1] == (Stage.QUIT, Kind.TIMEOUT)
+    assert dialogue.closed
+    places = door.slot(practice.host)
+    await asyncio.wait_for(places.acquire(), 1.0)
+    await asyncio.wait_for(places.acquire(), 1.0)
