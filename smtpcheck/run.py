@@ -45,13 +45,14 @@ from smtpcheck.wire.message import dot_stuffed, needs, size
 
 # Seconds kept back from the deadline for QUIT, judging and printing.
 RESERVE = 0.4
-# Side endpoints are waited for at most this long once one endpoint spoke verified TLS.
+# Side endpoints are waited for at most this long once one endpoint spoke verified TLS, and nothing broke there.
 SIDE_PATIENCE = 5.0
 # A test message; what is larger belongs into no test.
 MAX_MESSAGE = 32 * 1024 * 1024
 # What finds the endpoints, and what elects the primary one.
 _LEADING = {"submission", "mx", "address", "port"}
 _ELECTING = {"greeting", "tls", "chain", "mode", "message"}
+_ELECTED_BY = (Stage.DNS, Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.TLS, Stage.CERTIFICATE)
 Watch = Callable[[Result[Any]], None]
 Key = tuple[str, Subject]
 Onlooker = Callable[[Callable[[], Glimpse]], None]
@@ -182,7 +183,7 @@ class _Schedule:
         self._awaited = awaited
         self._results: dict[Key, Result[Any]] = {}
         self._pending: dict[asyncio.Task[Result[Any]], tuple[Probe[Any], Subject]] = {}
-        self._verified_at: float | None = None
+        self._verified: dict[Subject, float] = {}
 
     async def work(self, ends: float) -> bool:
         """Run until all is known, the time is up or a stop is asked for; False when something was left."""
@@ -267,7 +268,7 @@ class _Schedule:
     def _take(self, result: Result[Any], asked: tuple[Probe[Any], Subject]) -> None:
         self._results[result.probe, asked[1]] = result
         if result.probe == "chain" and result.status in (Status.OK, Status.NOTE, Status.WARN):
-            self._verified_at = self._verified_at or time.monotonic()
+            self._verified[result.subject] = time.monotonic()
         if self._watch:
             self._watch(result)
 
@@ -277,11 +278,11 @@ class _Schedule:
         if len(hasty) == len(self._pending):
             longest = max(probe.patience or 0.0 for probe, _ in self._pending.values())
             return min(ends, time.monotonic() + longest), hasty
-        if self._verified_at is not None:
-            elected = route.primary(self._ctx.target, self._ctx.results)
-            side = [t for t, (_, subject) in self._pending.items() if subject.address and subject != elected]
-            if side:
-                return min(ends, self._verified_at + SIDE_PATIENCE), side
+        sound = [s for s in self._verified if not any(route.first_break(s, self._ctx.results, _ELECTED_BY))]
+        elected = route.primary(self._ctx.target, self._ctx.results)
+        side = [t for t, (_, subject) in self._pending.items() if subject.address and subject != elected]
+        if sound and side:
+            return min(ends, self._verified[sound[0]] + SIDE_PATIENCE), side
         return ends, list(self._pending)
 
     async def _cut_off(self, tasks: Sequence[asyncio.Task[Result[Any]]]) -> None:
@@ -312,8 +313,7 @@ class _Schedule:
 
     def _wanted(self, dialogue: Dialogue, fit: Sequence[Subject]) -> bool:
         """Somebody asks on it, or may once it is elected; an experiment waits at most for the stage under way."""
-        asking = [probe for probe, subject in self._pending.values() if subject == dialogue.subject]
-        if any(dialogue.walking or not probe.experiment for probe in asking):
+        if any(s == dialogue.subject and (dialogue.walking or not p.experiment) for p, s in self._pending.values()):
             return True
         candidate = len(fit) > 1 and dialogue.subject in fit and not dialogue.told_all
         return candidate and any(probe.intrusive for probe in self._probes)

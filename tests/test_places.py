@@ -11,19 +11,32 @@ from typing import Any
 import pytest
 
 from smtpcheck.conversation import Dialogue
-from smtpcheck.core import Conversation, Direction, Failure, Kind, Mode, Report, Stage, Subject, TargetKind
+from smtpcheck.core import Conversation, Direction, Failure, Kind, Mode, Report, Stage, Subject
 from smtpcheck.credentials import Secret
 from smtpcheck.failures import CouldNotAsk
-from smtpcheck.heard import Wish
+from smtpcheck.heard import Limits, Wish
 from smtpcheck.lab import Lab, Practice
+from smtpcheck.lab.faults import fault as row_of
 from smtpcheck.net import DirectDialer, Door
 from smtpcheck.run import run
 from smtpcheck.settings import parse_target
+from smtpcheck.system import Machine
 from smtpcheck.wire.x509 import Roots
-from tests.checking import SHORT, aim
+from tests.checking import SHORT
+from tests.expectations import EXPECTED
 
 STARTTLS_PORTS = (587, 2525, 25)
 ALL_PORTS = (465, *STARTTLS_PORTS)
+
+# The faults of the lab in so many parts, each side by side: what most of them do is wait.
+PARTS = 4
+AT_ONCE = 8
+# Limits that a busy machine does not use up, and a deadline that only one who waits for nothing comes near.
+EASY = Limits(dns=2.0, connect=4.0, quiet=1.5, greeting=9.0, reply=4.0, tls=4.0, auth=4.0, data=4.0)
+DEADLINE = 90.0
+# The verdict without a port is about the port that got furthest, and these get as far everywhere: the session that
+# stays unused counts as learnt there, and the login as never tried.
+UNDECIDED = {"tls-dh-too-small", "tls-legacy-renegotiation", "tls-server-too-old"}
 
 
 class Counting(DirectDialer):
@@ -50,7 +63,7 @@ class Counting(DirectDialer):
 
 
 async def at_ports(
-    where: dict[int, Practice], *, login: bool = True, port: str = "", **options: Any
+    where: dict[int, Practice], *, login: bool = True, port: str = "", limits: Limits = SHORT, **options: Any
 ) -> tuple[Report, Counting]:
     """The report about the first one's host, whose ports lead to these servers."""
     first = next(iter(where.values()))
@@ -58,7 +71,9 @@ async def at_ports(
     known = {"user": f"me@{first.target.rpartition('@')[2]}", "secret": "env:X"} if login else {}
     target = parse_target(f"{first.host}{port}", **known | first.options | {"connect_to": detours} | options)
     dialer = Counting(*{practice.port for practice in where.values()})
-    report = await run(target, secret=Secret(first.password) if login else None, limits=SHORT, dialer=dialer)
+    machine = Machine(first.hosts, first.proxies)
+    secret = Secret(first.password) if login else None
+    report = await run(target, secret=secret, limits=limits, dialer=dialer, machine=machine)
     return report, dialer
 
 
@@ -162,6 +177,15 @@ async def test_two_ports_that_both_turn_out_to_speak_the_other_mode_see_one_logi
     assert len([result for result in report.results if result.probe == "auth"]) == 1
 
 
+async def test_a_port_that_broke_after_its_certificate_verified_gives_the_others_no_time_limit() -> None:
+    async with Lab() as lab:
+        broken, late = await lab.start("ehlo-refused-after-tls"), await lab.start("healthy-slow-greeting")
+        report, _ = await at_ports({587: broken, 2525: late}, limits=EASY, ca_file=broken.options["ca_file"])
+
+    assert (report.complete, left_over(report)) == (True, [])
+    assert [r.subject.port for r in report.results if r.probe == "greeting" and r.status in ("ok", "note")] == [2525]
+
+
 async def test_the_primary_says_goodbye_when_its_last_question_is_answered_and_not_when_the_others_are() -> None:
     async with Lab() as lab:
         good, silent = await lab.start("healthy"), await lab.start("greeting-never")
@@ -220,3 +244,45 @@ async def test_a_goodbye_that_is_cut_short_is_in_the_record_and_gives_the_place_
     places = door.slot(practice.host)
     await asyncio.wait_for(places.acquire(), 1.0)
     await asyncio.wait_for(places.acquire(), 1.0)
+
+
+def of_a_server() -> list[str]:
+    """Faults of a server and of what it says; not of ports, the network between, exchangers and what was sent.
+
+    Nor a flood: by its size or by the time it is ended as this machine is busy.
+    """
+    rows = {name: row_of(name) for name, expected in EXPECTED.items() if not expected.refused}
+    others = {name for name, row in rows.items() if row.ports or row.network or row.address6 or row.send}
+    return [name for name, row in rows.items() if row.target != "mx" and name not in others and "endless" not in name]
+
+
+async def with_and_without(lab: Lab, fault: str, gate: asyncio.Semaphore) -> dict[str, list[str]]:
+    """Objections to the check of a fault without a port, as against the one with its port."""
+    async with gate:
+        alone, several = await lab.start(fault), await lab.start(fault)
+        if alone.smtp is None or several.smtp is None:
+            return {}
+        ports = (465,) if alone.mode is Mode.IMPLICIT else STARTTLS_PORTS
+        options = {"limits": EASY, "deadline": DEADLINE}
+        one, _ = await at_ports({ports[0]: alone}, port=f":{ports[0]}", **options)
+        all_, dialer = await at_ports(dict.fromkeys(ports, several), **options)
+    logins = several.smtp.ledger.auths, alone.smtp.ledger.auths
+    said = [(report.verdict, report.diagnosis and report.diagnosis.code) for report in (one, all_)]
+    objections = {
+        "ends at the deadline": not all_.complete,
+        "more than two at once": dialer.most > 2,
+        "logs in elsewhere or again": logins[0] > logins[1],
+        "another verdict": said[0] != said[1],
+        "a bug": any(result.status == "bug" for result in all_.results),
+    }
+    return {what: [fault] for what, so in objections.items() if so}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_a_check_without_a_port_ends_by_itself_with_the_verdict_of_the_port(part: int) -> None:
+    faults, gate = of_a_server()[part::PARTS], asyncio.Semaphore(AT_ONCE)
+    async with Lab() as lab:
+        objections = await asyncio.gather(*(with_and_without(lab, fault, gate) for fault in faults))
+
+    found = {(what, fault) for each in objections for what, (fault,) in each.items()}
+    assert found == {("another verdict", fault) for fault in UNDECIDED.intersection(faults)}
