@@ -16,6 +16,7 @@ from smtpcheck.heard import Limits, Wish
 from smtpcheck.mailbox import Mailbox
 from smtpcheck.net import Door
 from smtpcheck.sending.compose import Composed
+from smtpcheck.wire.mask import Mask
 from smtpcheck.wire.slips import Slip
 from smtpcheck.wire.tls import Hello
 from smtpcheck.wire.x509 import Roots
@@ -47,6 +48,7 @@ class Context:
         compared: Callable[[], Roots | None] = lambda: None,
         message: Composed | None = None,
         mail_secret: Secret | None = None,
+        mask: Mask | None = None,
         secret_slips: tuple[Slip, ...] = (),
         proxies: tuple[str, ...] = (),
     ) -> None:
@@ -60,6 +62,8 @@ class Context:
         """What is to be sent, None: nothing."""
         self.mail_secret = mail_secret
         """The mailbox's password, None: it can't be looked into."""
+        self.mask = Mask() if mask is None else mask
+        """The one mask of the run, for all that is heard in it."""
         self.secret_slips = secret_slips
         """What went wrong while the login's secret was copied, with nothing of it."""
         self.proxies = proxies
@@ -77,7 +81,7 @@ class Context:
         """The one conversation with that endpoint."""
         known = self._dialogues.get(subject)
         if known is None:
-            known = Dialogue(subject, self.door, self._wish, self.roots, self.limits)
+            known = Dialogue(subject, self.door, self._wish, self.roots, self.limits, self.mask)
             self._dialogues[subject] = known
         return known
 
@@ -86,7 +90,7 @@ class Context:
         bare = replace(
             self._wish, secret=None, message=None, tls_required=False, segment=segment, hello=hello or Hello()
         )
-        made = Dialogue(subject, self.door, bare, self.roots, self.limits)
+        made = Dialogue(subject, self.door, bare, self.roots, self.limits, self.mask)
         self._beside.append(made)
         return made
 

@@ -19,6 +19,7 @@ from smtpcheck.failures import Broken, CouldNotAsk, broken
 from smtpcheck.heard import Answered, Heard, Limits, Wish, chosen_mechanism, control_recipient
 from smtpcheck.net import Door
 from smtpcheck.wire import ProtocolError, message, sasl, smtp, tls, x509
+from smtpcheck.wire.mask import Mask
 from smtpcheck.wire.smtp import Reply
 
 # More than any healthy login needs; a server that asks on and on is cut off.
@@ -35,7 +36,13 @@ class Dialogue:
     """One connection to one endpoint, walked on demand."""
 
     def __init__(
-        self, subject: Subject, door: Door, wish: Wish, roots: x509.Roots, limits: Limits | None = None
+        self,
+        subject: Subject,
+        door: Door,
+        wish: Wish,
+        roots: x509.Roots,
+        limits: Limits | None = None,
+        mask: Mask | None = None,
     ) -> None:
         self.subject = subject
         self.heard = Heard()
@@ -46,13 +53,14 @@ class Dialogue:
         self._wish = wish
         self._roots = roots
         self._limits = limits or Limits()
-        self._mask = sasl.Mask(wish.user, wish.secret)
+        self._mask = mask or sasl.mask_for((wish.user, wish.secret))
         self._origin = time.perf_counter()
         self._legs = self._path()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._steps: list[Step] = []
         self._events: list[Event] = []
         self._reader = smtp.ReplyReader()
+        self._said = b""  # the first line of the last reply as it came: what a login answers, and nobody else sees
         self._channel: Channel | None = None
         self._slot = False
         self._usable = False
@@ -278,7 +286,7 @@ class Dialogue:
         self._expect(reply, 220)
         if self._reader.rest:
             # CVE-2011-0411 and its kin: read on in plain text, it would count as said under TLS
-            raise Broken(Stage.STARTTLS, Kind.INJECTED, "bytes after the 220", self._mask(self._reader.rest[:512]))
+            raise Broken(Stage.STARTTLS, Kind.INJECTED, "bytes after the 220", self._mask(self._reader.rest)[:512])
 
     async def _tls(self) -> None:
         if self.heard.plain:
@@ -338,15 +346,15 @@ class Dialogue:
         login, first = self.heard.login, exchange.initial()
         login.attempts += 1
         line, waiting = sasl.command(login.mechanism, first)
-        reply = await self._respond(line)
+        reply = await self._command(line, self._limits.auth)
         try:
             for _ in range(MAX_CHALLENGES):
                 if reply.code != 334:
                     break
                 login.reply = reply
-                answer, waiting = waiting or exchange.answer(reply.lines[0]), None
+                answer, waiting = waiting or exchange.answer(self._said), None
                 login.refusal = exchange.refusal and exchange.refusal.masked(self._mask.text)
-                reply = await self._respond(answer)
+                reply = await self._command(answer, self._limits.auth)
             login.reply = reply
             self._expect(reply, 235)
             exchange.finish()
@@ -355,11 +363,6 @@ class Dialogue:
                 await self._cancel()
             kind = Kind.UNVERIFIED if isinstance(error, sasl.Unproven) else Kind.GARBAGE
             raise Broken(Stage.AUTH, kind, str(error), reply.raw) from error
-
-    async def _respond(self, said: sasl.Answer) -> Reply:
-        if isinstance(said, sasl.Line):
-            self._mask.learn(said)
-        return await self._command(said, self._limits.auth)
 
     async def _cancel(self) -> None:
         """RFC 4954 section 4: `*` ends a login; what is answered to it changes nothing."""
@@ -432,6 +435,8 @@ class Dialogue:
     async def _command(self, line: bytes | sasl.Line, limit: float | None = None) -> Reply:
         secret = isinstance(line, sasl.Line)
         raw, shown = (line.raw, line.shown) if isinstance(line, sasl.Line) else (line, line)
+        if isinstance(line, sasl.Line):
+            self._mask.made(raw, line.proofs)
         if b"\r" in raw or b"\n" in raw:
             raise CouldNotAsk(self.current, Kind.LOCAL, "a line end inside a command")
         self._nothing_more()
@@ -457,7 +462,8 @@ class Dialogue:
             raise self._unfinished(Kind.GARBAGE, str(error)) from error
         except tls.TlsError as error:
             raise self._tls_broken(error) from error
-        reply = replace(reply, lines=tuple(self._mask(line) for line in reply.lines))
+        self._said = reply.lines[0]
+        reply = replace(reply, lines=self._mask.lines(reply.lines))
         for index, text in enumerate(reply.lines):
             last = index == len(reply.lines) - 1
             self._note(Direction.IN, b"%d%s%s" % (reply.code, b" " if last else b"-", text))
@@ -475,7 +481,7 @@ class Dialogue:
 
     def _unfinished(self, kind: Kind, detail: str) -> Broken:
         self._usable = False
-        partial = self._mask(self._reader.partial)
+        partial = self._reader.partial(self._mask.lines)
         if partial:
             self._note(Direction.IN, partial)
         if not self._reader.plausible:
@@ -494,7 +500,7 @@ class Dialogue:
         more = self._reader.rest or self._channel.early
         if not more or more.startswith(b"421"):
             return
-        raw = self._mask(more[:512])
+        raw = self._mask(more)[:512]
         self._note(Direction.IN, raw)
         self._reader, self._channel.early = smtp.ReplyReader(), b""
         if self.current is not Stage.QUIT:

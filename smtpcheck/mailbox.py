@@ -17,6 +17,7 @@ from smtpcheck.failures import Broken, CouldNotAsk
 from smtpcheck.net import Door
 from smtpcheck.wire import ProtocolError, imap, sasl, tls, x509
 from smtpcheck.wire.imap import Folder, Response, Shape
+from smtpcheck.wire.mask import Mask
 
 ANSWER_LIMIT = 15.0
 # A mailbox with more folders is looked at in part, INBOX and junk first.
@@ -62,13 +63,22 @@ _ORDER = ("inbox", "junk", "other")
 class Mailbox:
     """One IMAP session over implicit TLS (RFC 8314 section 3.2), recorded as it goes."""
 
-    def __init__(self, subject: Subject, door: Door, roots: x509.Roots, *, user: str, secret: Secret) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        door: Door,
+        roots: x509.Roots,
+        *,
+        user: str,
+        secret: Secret,
+        mask: Mask | None = None,
+    ) -> None:
         self.subject = Subject(subject.name, subject.address, subject.port, Mode.IMPLICIT)
         self._door = door
         self._roots = roots
         self._user = user
         self._secret = secret
-        self._mask = sasl.Mask(user, secret)
+        self._mask = mask or sasl.mask_for((user, secret))
         self._reader = imap.ResponseReader()
         self._channel: Channel | None = None
         self._tag = 0
@@ -118,7 +128,7 @@ class Mailbox:
             body = fetched.body or b""
             # a server that can't search in headers may answer with every message
             if token.encode() in body or message_id.encode() in body:
-                return Found(folder.name, place(folder, junk), fetched.at, self._mask(body))
+                return Found(self._mask.text(folder.name), place(folder, junk), fetched.at, self._mask(body))
         return None
 
     async def close(self) -> None:
@@ -150,7 +160,7 @@ class Mailbox:
             raise Broken(Stage.CERTIFICATE, Kind.UNVERIFIED, "not verified, so no secret was sent")
         greeting = await self._response()
         if not greeting.ok:
-            raise Broken(Stage.GREETING, Kind.REJECTED, imap_text(greeting))
+            raise Broken(Stage.GREETING, Kind.REJECTED, self._words(greeting))
         self._capabilities = imap.parse_capabilities(greeting)
 
     async def _log_in(self) -> None:
@@ -208,12 +218,12 @@ class Mailbox:
             elif answer.kind is Shape.CONTINUATION:
                 raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, "IMAP: a question where none belongs")
             elif answer.status == "BYE" and not leaving:
-                raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, f"IMAP: {imap_text(answer)}")
+                raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, f"IMAP: {self._words(answer)}")
             elif answer.kind is Shape.TAGGED:
                 if answer.tag != tag:
                     raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, "IMAP: an answer to another command")
                 if answer.refused:
-                    raise CouldNotAsk(Stage.DELIVERY, Kind.REJECTED, f"IMAP: {imap_text(answer)}")
+                    raise CouldNotAsk(Stage.DELIVERY, Kind.REJECTED, f"IMAP: {self._words(answer)}")
                 return answers
 
     async def _send(self, line: bytes | sasl.Line) -> None:
@@ -236,7 +246,7 @@ class Mailbox:
             raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, f"IMAP: {error}") from error
         except OSError as error:
             raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, f"IMAP: {error}") from error
-        self._note(Direction.IN, self._mask(_shown(answer)))
+        self._note(Direction.IN, _shown(answer))
         return answer
 
     async def _read(self) -> Response:
@@ -248,8 +258,14 @@ class Mailbox:
             answer = self._reader.feed(data)
         return answer
 
+    def _words(self, answer: Response) -> str:
+        """A refusal in the server's words, masked and then cut."""
+        return self._mask(answer.text).decode("utf-8", "replace")[:300]
+
     def _note(self, direction: Direction, raw: bytes, *, masked: bool = False) -> None:
-        self._events.append(Event(time.perf_counter() - self._origin, direction, Stage.DELIVERY, raw[:512], masked))
+        """Masked both ways: a folder is opened by the name that the server gave it."""
+        said = self._mask(raw)[:512]
+        self._events.append(Event(time.perf_counter() - self._origin, direction, Stage.DELIVERY, said, masked))
 
 
 def _listed(answers: list[Response]) -> Iterator[Folder]:
@@ -257,11 +273,6 @@ def _listed(answers: list[Response]) -> Iterator[Folder]:
         if answer.status == "LIST":
             with contextlib.suppress(ProtocolError):  # one folder with a name that can't be said does not hide the rest
                 yield imap.parse_list(answer)
-
-
-def imap_text(answer: Response) -> str:
-    """A refusal in the server's words."""
-    return answer.text.decode("utf-8", "replace")[:300]
 
 
 def _uids(answers: list[Response]) -> tuple[int, ...]:

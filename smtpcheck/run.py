@@ -34,6 +34,7 @@ from smtpcheck.credentials import Secret
 from smtpcheck.diagnosis import diagnose, judge
 from smtpcheck.diagnosis.verdict import not_tested, verdict
 from smtpcheck.heard import Limits, Wish, limits_within
+from smtpcheck.masking import masked, masked_report
 from smtpcheck.net import Dialer, Door, parse_server
 from smtpcheck.probes import named
 from smtpcheck.probes import probes as all_probes
@@ -91,6 +92,7 @@ async def run(
         load_roots(target.ca_compare)  # a file that can't be read is the caller's mistake, now and not later
     door = open_door(target, dialer, limits, machine)
     message = _composed(target, lang)
+    mail_secret = mail_secret or _mail_secret(target, secret)
     ctx = Context(
         target=target,
         door=door,
@@ -100,11 +102,12 @@ async def run(
         compared=partial(load_compared, target),
         message=message,
         proxies=machine.proxies,
-        mail_secret=mail_secret or _mail_secret(target, secret),
+        mail_secret=mail_secret,
+        mask=sasl.mask_for((target.user, secret), (_mail_user(target), mail_secret)),
         secret_slips=sasl.slips_of(secret) if secret is not None and target.secret else (),
     )
     chosen = tuple(probes or all_probes())
-    schedule = _Schedule(chosen, ctx, sasl.Mask(target.user, secret), watch, stop or asyncio.Event(), awaited)
+    schedule = _Schedule(chosen, ctx, watch, stop or asyncio.Event(), awaited)
     if onlooker:
         onlooker(schedule.glimpse)
     waits = target.wait if target.send and ctx.mail_secret and route.mailbox(target) else 0.0
@@ -114,24 +117,23 @@ async def run(
         *(dialogue.close(max(0.05, min(1.0, ends + 0.2 - time.monotonic()))) for dialogue in ctx.dialogues)
     )
     await schedule.conclude()
-    return assemble(
-        Report(
-            target=target,
-            started=started,
-            elapsed=time.monotonic() - began,
-            complete=complete,
-            verdict=verdict(target, (), ()),
-            results=schedule.ordered(),
-            conversations=(
-                *(dialogue.record for dialogue in ctx.dialogues if dialogue.subject.address),
-                *(mailbox.record for mailbox in ctx.mailboxes),
-            ),
-            experiments=tuple(ctx.experiments),
-            contacts=reach.contacts(target, door),
-            environment=environment(),
+    report = Report(
+        target=target,
+        started=started,
+        elapsed=time.monotonic() - began,
+        complete=complete,
+        verdict=verdict(target, (), ()),
+        results=schedule.ordered(),
+        conversations=(
+            *(dialogue.record for dialogue in ctx.dialogues if dialogue.subject.address),
+            *(mailbox.record for mailbox in ctx.mailboxes),
         ),
-        chosen,
+        experiments=tuple(ctx.experiments),
+        contacts=reach.contacts(target, door),
+        environment=environment(),
     )
+    # before it is judged, so that a replay sees what was judged; and after, for what judging put together
+    return masked_report(assemble(masked_report(report, ctx.mask), chosen), ctx.mask)
 
 
 async def ask(
@@ -170,14 +172,12 @@ class _Schedule:
         self,
         probes: tuple[Probe[Any], ...],
         ctx: Context,
-        mask: sasl.Mask,
         watch: Watch | None,
         stop: asyncio.Event,
         awaited: str,
     ) -> None:
         self._probes = probes
         self._ctx = ctx
-        self._mask = mask
         self._watch = watch
         self._stop = stop
         self._awaited = awaited
@@ -256,10 +256,10 @@ class _Schedule:
         started, before = datetime.now(UTC), time.perf_counter()
         outcome: Any
         try:
-            outcome = await probe.observe(subject, self._ctx)
+            outcome = masked(await probe.observe(subject, self._ctx), self._ctx.mask)
             findings = probe.judged(subject, outcome)
         except Exception as error:  # the one blind except: a probe's bug must not hide the other results
-            outcome, findings = failures.outcome(error, _stage_of(probe), self._mask.text), ()
+            outcome, findings = failures.outcome(error, _stage_of(probe), self._ctx.mask.text), ()
         elapsed = time.perf_counter() - before
         return Result(
             probe=probe.name, subject=subject, outcome=outcome, findings=findings, started=started, elapsed=elapsed
@@ -400,10 +400,14 @@ def _media_type(path: str) -> str:
     return mimetypes.guess_type(path)[0] or "application/octet-stream"
 
 
+def _mail_user(target: Target) -> str:
+    return target.imap_user or next(iter(target.recipients), "")
+
+
 def _mail_secret(target: Target, secret: Secret | None) -> Secret | None:
     """The login's secret for the mailbox: only the same user's, and only within one provider or domain."""
     where = route.mailbox(target)
-    user = target.imap_user or next(iter(target.recipients), "")
+    user = _mail_user(target)
     if secret is None or where is None or user != target.user:
         return None
     hosts = [c.host for c in route.candidates(target, ())] or [f"smtp.{target.name}"]

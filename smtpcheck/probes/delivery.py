@@ -69,7 +69,7 @@ class Delivery(Probe[DeliveryFacts]):
             raise CouldNotAsk(Stage.DELIVERY, Kind.NXDOMAIN, f"the IMAP host {subject.name} has no address")
         user = ctx.target.imap_user or ctx.target.recipients[0]
         where = Subject(subject.name, address, subject.port, Mode.IMPLICIT)
-        mailbox = Mailbox(where, ctx.door, ctx.roots, user=user, secret=ctx.mail_secret)
+        mailbox = Mailbox(where, ctx.door, ctx.roots, user=user, secret=ctx.mail_secret, mask=ctx.mask)
         ctx.mailboxes.append(mailbox)
         provider = providers.by_domain(user.rpartition("@")[2]) or providers.by_host(subject.name)
         junk = provider.junk if provider else ()

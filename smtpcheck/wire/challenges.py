@@ -34,8 +34,9 @@ class OAuthRefusal:
     """What a token must be good for."""
 
     def masked(self, mask: Callable[[str], str]) -> OAuthRefusal:
-        """The same without what the server may have repeated of the token."""
-        return OAuthRefusal(status=mask(self.status), schemes=mask(self.schemes), scope=mask(self.scope))
+        """The same without what the server may have repeated of the token, and then cut."""
+        status, schemes, scope = (mask(said)[:_MOST_TEXT] for said in (self.status, self.schemes, self.scope))
+        return OAuthRefusal(status=status, schemes=schemes, scope=scope)
 
 
 def decode_challenge(text: bytes) -> bytes:
@@ -69,7 +70,7 @@ def holds_signature(said: str) -> bool:
 
 
 def oauth_refusal(text: bytes) -> OAuthRefusal:
-    """The refusal in a 334 reply; never raises, since the 535 that follows is the answer all the same."""
+    """The refusal in a 334 reply, not cut; never raises, since the 535 that follows is the answer all the same."""
     try:
         said: Any = json.loads(decode_challenge(text))
     except (ProtocolError, ValueError, RecursionError):
@@ -77,7 +78,7 @@ def oauth_refusal(text: bytes) -> OAuthRefusal:
     if not isinstance(said, dict):
         return OAuthRefusal()
     # the RFC has words, Microsoft and Google a number as text, others a number
-    known = {name: str(said[name])[:_MOST_TEXT] for name in ("status", "schemes", "scope") if _plain(said.get(name))}
+    known = {name: str(said[name]) for name in ("status", "schemes", "scope") if _plain(said.get(name))}
     return OAuthRefusal(**known)
 
 

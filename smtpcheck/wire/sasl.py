@@ -6,29 +6,19 @@ The only module that reveals a secret: what it makes is written as it is and rec
 from __future__ import annotations
 
 import base64
-import contextlib
 import hmac
-import html
-import json
-import quopri
 import re
-import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn, Protocol
-from urllib.parse import quote, quote_plus
 
 from smtpcheck.wire import ProtocolError, challenges, slips
 from smtpcheck.wire.challenges import OAuthRefusal
+from smtpcheck.wire.mask import MASK, Mask
 from smtpcheck.wire.slips import Slip
 
-MASK = b"<secret>"
-
-# A shorter run of bytes would be found by chance in ordinary text, and masking it there would tell what it is.
-_SHORTEST = 4
-_SHORTEST_MADE = 16
 _LONGEST_COMMAND = 512  # RFC 5321 section 4.5.3.1.4, with its CRLF
 
 
@@ -43,11 +33,13 @@ class Revealing(Protocol):
 class Line:
     """A line with a secret in it: `raw` to be written, `shown` to be recorded; its repr tells nothing."""
 
-    __slots__ = ("raw", "shown")
+    __slots__ = ("proofs", "raw", "shown")
 
-    def __init__(self, raw: bytes, shown: bytes) -> None:
+    def __init__(self, raw: bytes, shown: bytes, proofs: tuple[str, ...] = ()) -> None:
         self.raw = raw
         self.shown = shown
+        self.proofs = proofs
+        """What was computed from the secret, as it stands in the decoded line: as good as the secret to a cracker."""
 
     def __repr__(self) -> str:
         return f"Line({self.shown!r})"
@@ -157,7 +149,10 @@ class Scram(Exchange):
         challenges.check_server_first(said)
         try:
             self._client.set_server_first(said)
-            return _encoded(self._client.get_client_final().encode())
+            final = self._client.get_client_final()
+            # the server's signature can be cracked like our proof
+            signature = base64.b64encode(self._client.server_signature).decode("ascii")
+            return _encoded(final.encode(), final.rpartition(",p=")[2], signature)
         except self._error as error:
             raise ProtocolError(f"SCRAM: {error.args[0]}") from error
 
@@ -199,7 +194,7 @@ class CramMd5(Exchange):
         if secret is None or not said:
             raise ProtocolError("an empty challenge in CRAM-MD5" if secret else "a second challenge in CRAM-MD5")
         digest = hmac.new(secret.reveal().encode(), said, "md5").hexdigest()
-        return _encoded(f"{self._user} {digest}".encode())
+        return _encoded(f"{self._user} {digest}".encode(), digest)
 
 
 class Bearer(Exchange):
@@ -260,7 +255,7 @@ def command(mechanism: str, first: Line | None) -> tuple[Answer, Line | None]:
     verb = b"AUTH " + mechanism.encode()
     if first is None or len(verb) + len(first.raw) + 3 > _LONGEST_COMMAND:
         return verb, first
-    return Line(verb + b" " + first.raw, verb + b" " + first.shown), None
+    return Line(verb + b" " + first.raw, verb + b" " + first.shown, first.proofs), None
 
 
 def preference(
@@ -312,95 +307,14 @@ def quoted(user: str, secret: Revealing) -> Line:
     return Line(b" ".join(escaped), escaped[0] + b" " + MASK)
 
 
-def _encoded(message: bytes) -> Line:
-    return Line(base64.b64encode(message), MASK)
+def _encoded(message: bytes, *proofs: str) -> Line:
+    return Line(base64.b64encode(message), MASK, proofs)
 
 
-class Mask:
-    """Replaces every known form of a secret in bytes that a peer sent back."""
-
-    __slots__ = ("_forms", "_pattern")
-
-    def __init__(self, user: str = "", secret: Revealing | None = None) -> None:
-        self._forms = _forms(user, secret.reveal()) if secret else set()
-        self._compile()
-
-    def learn(self, line: Line) -> None:
-        """Know what a mechanism made of the secret too: a proof that is sent back can be cracked at leisure."""
-        said = line.raw.rpartition(b" ")[2]
-        if self._forms and len(said) >= _SHORTEST_MADE:
-            self._forms.add(said)
-            self._compile()
-
-    def _compile(self) -> None:
-        forms = sorted(self._forms, key=len, reverse=True)
-        self._pattern = re.compile(b"|".join(map(re.escape, forms)), re.IGNORECASE) if forms else None
-
-    def __call__(self, raw: bytes) -> bytes:
-        """The bytes with every form of the secret replaced."""
-        return self._pattern.sub(MASK, raw) if self._pattern else raw
-
-    def text(self, said: str) -> str:
-        """The same for text."""
-        if self._pattern is None:
-            return said
-        return self(said.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
-
-    def __repr__(self) -> str:
-        return "Mask(<secret>)"
-
-    def __reduce_ex__(self, protocol: object) -> str:
-        raise TypeError("a mask knows the secret and is not pickled or copied")
-
-
-def _forms(user: str, secret: str) -> set[bytes]:
-    """The secret as it may come back: plain, escaped, and in base64 alone or within PLAIN's message."""
-    raw = secret.encode()
-    forms = {form for form in (*_plain_forms(secret), *_escaped_forms(secret)) if len(form) >= _SHORTEST}
-    for message in (f"\0{user}\0{secret}", f"{user}\0{user}\0{secret}", f"{user}:{secret}"):
-        forms |= set(_base64_forms(message.encode()))
-    forms |= set(_base64_forms(f"user={user}\1auth=Bearer {secret}\1\1".encode()))
-    # the reason of an OAuth refusal is JSON in base64
-    for said in {raw, json.dumps(secret)[1:-1].encode(), json.dumps(secret, ensure_ascii=False)[1:-1].encode()}:
-        if len(said) >= _SHORTEST:
-            forms.add(said.hex().encode())
-            forms |= set(_base64_forms(said))
-            forms |= {form for shift in range(3) for form in _inner_base64(shift, said)}
-    return forms
-
-
-def _plain_forms(secret: str) -> Iterator[bytes]:
-    yield secret.encode()
-    yield secret.strip().encode()
-    yield unicodedata.normalize("NFKC", secret).encode()  # SASLprep, as SCRAM says it
-    # a server that takes our UTF-8 for Latin-1 and says it in UTF-8 of its own
-    yield secret.encode().decode("latin-1").encode()
-    for codec in ("latin-1", "gb18030"):
-        with contextlib.suppress(UnicodeEncodeError):
-            yield secret.encode(codec)
-
-
-def _escaped_forms(secret: str) -> Iterator[bytes]:
-    raw = secret.encode()
-    for text in (quote(secret, safe=""), quote(secret), quote_plus(secret), html.escape(secret)):
-        yield text.encode()
-    for text in (json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret)):
-        yield text[1:-1].encode()
-    yield repr(raw)[2:-1].encode()
-    for header in (False, True):
-        yield quopri.encodestring(raw, header=header).replace(b"=\n", b"").rstrip(b"\n")
-
-
-def _base64_forms(message: bytes) -> Iterator[bytes]:
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        yield encode(message)
-        yield encode(message).rstrip(b"=")
-
-
-def _inner_base64(shift: int, secret: bytes) -> Iterator[bytes]:
-    """The characters that encode nothing but the secret where it starts `shift` octets into a group of three."""
-    start, end = (0, 2, 3)[shift], (shift + len(secret)) * 8 // 6
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        inner = encode(bytes(shift) + secret)[start:end]
-        if len(inner) > _SHORTEST:
-            yield inner
+def mask_for(*logins: tuple[str, Revealing | None]) -> Mask:
+    """The one mask of a run, for each user's secret."""
+    mask = Mask()
+    for user, secret in logins:
+        if secret:
+            mask.add(secret.reveal(), user)
+    return mask

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from smtpcheck.wire import ProtocolError
@@ -157,11 +157,11 @@ class ReplyReader:
         """Part of a reply has arrived."""
         return bool(self.rest or self._lines)
 
-    @property
-    def partial(self) -> bytes:
-        """What has arrived of an unfinished reply, for evidence."""
-        whole = [b"%d-%s" % each for each in zip(self._codes, self._lines, strict=True)]
-        return b" / ".join([*whole, self.rest[:MAX_LINE]])[:MAX_LINE]
+    def partial(self, masked: Callable[[Sequence[bytes]], Sequence[bytes]] = tuple) -> bytes:
+        """What has arrived of an unfinished reply, for evidence: `masked` as one text, and then cut."""
+        *lines, rest = masked([*self._lines, self.rest])
+        whole = [b"%d-%s" % each for each in zip(self._codes, lines, strict=True)]
+        return b" / ".join([*whole, rest])[:MAX_LINE]
 
     @property
     def plausible(self) -> bool:

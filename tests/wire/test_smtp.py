@@ -97,7 +97,7 @@ def test_no_reply(raw: bytes) -> None:
     with pytest.raises(ProtocolError):
         reader.feed(raw)
     last = raw.split(b"\n")[-2] + b"\n"
-    assert reader.partial.endswith(last.replace(b"\r", b"")), "the bytes are kept as evidence"
+    assert reader.partial().endswith(last.replace(b"\r", b"")), "the bytes are kept as evidence"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_an_endless_reply(last: bytes) -> None:
     reader, line = ReplyReader(), b"250-" + b"x" * 994 + b"\r\n"
     with pytest.raises(ProtocolError, match=f"more than {MAX_REPLY}"):
         reader.feed(line * 70 + last)
-    assert len(reader.partial) <= MAX_LINE
+    assert len(reader.partial()) <= MAX_LINE
 
 
 def test_the_size_counts_for_each_reply_anew() -> None:
@@ -172,7 +172,7 @@ def test_any_bytes_in_any_pieces(pieces: list[bytes]) -> None:
         for piece in pieces:
             fed += len(piece)
             reply = reader.feed(piece)
-            assert len(reader.partial) <= MAX_LINE
+            assert len(reader.partial()) <= MAX_LINE
             if reply is not None:
                 assert len(reply.lines) <= MAX_LINES
                 assert sum(map(len, reply.lines)) <= MAX_REPLY
