@@ -220,12 +220,11 @@ def written(module: ast.Module) -> Iterator[str]:
         if not isinstance(node, ast.Call):
             continue
         text = ast.unparse(node.func)
-        modes = [
-            arg.value for arg in (*node.args, *(word.value for word in node.keywords)) if isinstance(arg, ast.Constant)
-        ]
-        if text.endswith((".write_text", ".write_bytes", "mkstemp", "NamedTemporaryFile")) or text == "os.open":
-            yield f"{node.lineno}: {text}"
-        elif text.split(".")[-1] == "open" and any(re.fullmatch("[rwxabt+]*[wxa+][rwxabt+]*", str(m)) for m in modes):
+        values = [*node.args, *(word.value for word in node.keywords)]
+        modes = [str(value.value) for value in values if isinstance(value, ast.Constant)]
+        opened = text.split(".")[-1] == "open" and any(re.fullmatch("[rbt+]*[wxa+][rbt+]*", mode) for mode in modes)
+        named = text.endswith((".write_text", ".write_bytes", "mkstemp", "NamedTemporaryFile")) or text == "os.open"
+        if opened or named:
             yield f"{node.lineno}: {text}"
 
 
