@@ -52,6 +52,18 @@ def test_a_symbolic_link_is_replaced_and_never_followed(tmp_path: Path, aim: str
     assert not (tmp_path / "absent.json").exists()
 
 
+def test_the_content_is_on_the_disk_before_the_old_file_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, synced = tmp_path / "r.json", []
+    path.write_text("old")
+
+    def fsync(opened: int) -> None:
+        synced.append((os.fstat(opened).st_size, path.read_text()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    files.write(path, "newer")
+    assert synced == [(5, "old")]
+
+
 def test_a_reader_of_the_old_file_reads_on_in_it(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_text("old and whole")

@@ -146,7 +146,7 @@ def echo(text: str, lang: str, *, err: bool = False) -> bool:
     try:
         click.echo(text, err=err, color=True)
     except OSError as error:
-        silence(stream)  # what it could not take is still in its buffer, and would be tried again at the exit
+        silence(stream)  # once is enough: neither the next report nor the end of the process tries again
         unwritten(error, "-", lang)
         return False
     return True

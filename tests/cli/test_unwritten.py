@@ -43,6 +43,15 @@ def shell(tmp_path: Path, reports: Mapping[str, Report]) -> Shell:
     return Shell(tmp_path)
 
 
+def into_full(shell: Shell, *words: str) -> subprocess.CompletedProcess[str]:
+    """As `shell`, with a standard output that is full."""
+    command = [sys.executable, "-m", "smtpcheck", *words]
+    with Path(FULL).open("w") as full:
+        return subprocess.run(
+            command, cwd=shell.folder, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+
+
 # check and send
 
 
@@ -133,20 +142,18 @@ def test_standard_output_by_any_name_holds_the_document_alone(lab: Background, s
 
 @pytest.mark.parametrize("words", [["--json", "-"], ["--json", "/dev/stdout"], ["--json", "r.json"]])
 def test_a_standard_output_that_takes_nothing_costs_no_file_and_is_no_bug(shell: Shell, words: list[str]) -> None:
-    with Path(FULL).open("w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "smtpcheck", "replay", "healthy.json", *words, "--lang", "en"],
-            cwd=shell.folder,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+    done = into_full(shell, "replay", "healthy.json", *words, "--lang", "en")
     assert done.returncode == 5
     assert "standard output was not written: No space left on device." in done.stderr
     assert "bug" not in done.stderr
     assert (shell.folder / "r.json").exists() == ("r.json" in words)
+
+
+def test_a_standard_output_that_takes_nothing_is_said_once(shell: Shell, reports: Mapping[str, Report]) -> None:
+    several = formats.render([reports["healthy"], reports["healthy"]], "json")
+    (shell.folder / "several.json").write_text(several, encoding="utf-8")
+    done = into_full(shell, "replay", "several.json", "--lang", "en")
+    assert (done.returncode, done.stderr.count("was not written")) == (5, 1)
 
 
 def test_it_is_said_in_chinese_too(lab: Background, shell: Shell) -> None:
