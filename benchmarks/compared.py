@@ -4,7 +4,8 @@
 
 Counted is what can be counted without taste: a fault after which the tool ends as if all were well was *not noticed*;
 last words that faults of different causes share, host names and numbers aside, *do not decide* between them. A server's
-own words count as telling, although these tools do not say what they mean. Needs the Debian packages openssl, swaks,
+own words count as telling, although these tools do not say what they mean. Before that each must have done its work on
+healthy accounts: a tool that fails on everything would notice everything. Needs the Debian packages openssl, swaks,
 libnet-ssleay-perl and libauthen-sasl-perl.
 """
 
@@ -24,8 +25,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from benchmarks.peers import IdleError
 from smtpcheck.core import Mode
-from smtpcheck.lab import Practice, background
+from smtpcheck.lab import Background, Practice, background
+from smtpcheck.lab.ledger import Ledger
 from tests.expectations import EXPECTED
 
 SECONDS = 3
@@ -102,6 +105,31 @@ TOOLS: Mapping[str, Callable[[Practice], Said]] = {
 }
 
 
+def proven(lab: Background, tools: Mapping[str, Callable[[Practice], Said]]) -> None:
+    """Each tool ends well on a healthy account, and the server saw it verify, log in and send. Raises IdleError."""
+    for name, ask in tools.items():
+        for fault in ("healthy", "healthy-implicit", "delivered"):
+            practice = lab.start(fault)
+            well, words = ask(practice)
+            if not well:
+                raise IdleError(f"{name}: {fault} ended with: {words[-300:]!r}")
+            if undone := _undone(practice, asked=_ASKED.get(name, ("handshakes", "auths", "messages"))):
+                raise IdleError(f"{name}: {fault} ended well, and the server saw no {undone}")
+
+
+_ASKED = {"openssl s_client": ("handshakes",)}
+"""What of the server's counts a tool moves, where not all."""
+
+
+def _undone(practice: Practice, asked: tuple[str, ...]) -> str:
+    """What the server should have seen and did not."""
+    ledger = practice.smtp.ledger if practice.smtp else Ledger()
+    seen = {"handshakes": bool(ledger.handshakes), "auths": bool(ledger.auths), "messages": bool(ledger.messages)}
+    if not practice.mailbox:
+        del seen["messages"]
+    return ", ".join(what for what in asked if not seen.get(what, True))
+
+
 def _ran(command: list[str], last: Callable[[str], str]) -> Said:
     try:
         done = subprocess.run(
@@ -157,6 +185,7 @@ def measured() -> tuple[dict[str, str], dict[str, dict[str, Said]]]:
     causes = {name: code for name, code in broken.items() if not NOT_ASKED.match(name)}
     said: dict[str, dict[str, Said]] = {}
     with background() as lab, ThreadPoolExecutor(AT_ONCE) as pool:
+        proven(lab, TOOLS)
         practices = {name: lab.start(name) for name in causes}
         # a network that this process only plays, and exchangers, are nothing that another program could reach
         asked = {name: practice for name, practice in practices.items() if _account(practice) and not practice.dialer}
@@ -231,7 +260,11 @@ def main() -> int:
         print(f"not installed: {', '.join(missing)}", file=sys.stderr)
         return 2
     socket.setdefaulttimeout(SECONDS)
-    print(page(*measured()))
+    try:
+        print(page(*measured()))
+    except IdleError as error:
+        print(f"no figures: a tool did not do its work: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -3,8 +3,9 @@
     python -m benchmarks.confusion [--all] [NAME ...]
 
 Each fault of the practice range is checked as a user would check it, and what comes out is held against the row of its
-name in tests/expected/. Only what is not as expected is printed, with --all every row. Exit status 1 for a wrong name,
-a false alarm or a fault that was not noticed.
+name in tests/expected/, a healthy verdict also against what the server saw: without a question it is none. Only what is
+not as expected is printed, with --all every row. Exit status 1 for a wrong name, a false alarm, a fault that was not
+noticed or a server that was not asked.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from smtpcheck.core import Report, Verdict
-from smtpcheck.lab import Lab
+from smtpcheck.core import Report, Stage, Verdict
+from smtpcheck.lab import Lab, Practice
 from smtpcheck.settings import UsageError
 from tests.checking import PATIENT, checked
 from tests.expectations import EXPECTED, Expectation
@@ -36,9 +37,10 @@ class Grade(StrEnum):
     MISSED = "NOT NOTICED"
     FALSE_ALARM = "FALSE ALARM"
     WRONG = "WRONG NAME"
+    IDLE = "HEALTHY, AND THE SERVER WAS NOT ASKED"
 
 
-BAD = {Grade.MISSED, Grade.FALSE_ALARM, Grade.WRONG}
+BAD = {Grade.MISSED, Grade.FALSE_ALARM, Grade.WRONG, Grade.IDLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,15 @@ def grade(expected: Expectation, report: Report) -> Grade:
     return Grade.AMBIGUOUS if first.alternatives else Grade.NAMED
 
 
+def idle(practice: Practice, report: Report) -> bool:
+    """The verdict is healthy, and the server saw less than that takes: a connection, and the login that is asked."""
+    if report.verdict is not Verdict.HEALTHY or practice.smtp is None:
+        return False
+    ledger = practice.smtp.ledger
+    logged_in = bool(report.target.secret) and Stage.AUTH not in report.not_tested
+    return not ledger.connections or (logged_in and not ledger.auths)
+
+
 async def row(lab: Lab, name: str, gate: asyncio.Semaphore) -> Row:
     """One fault, injected and checked."""
     expected = EXPECTED[name]
@@ -81,7 +92,8 @@ async def row(lab: Lab, name: str, gate: asyncio.Semaphore) -> Row:
             return Row(name, expected.code, error.code, "", worth)
     first = report.diagnosis
     named, confidence = (first.code, str(first.confidence)) if first else (str(report.verdict), "")
-    return Row(name, expected.code or expected.verdict, named, confidence, grade(expected, report))
+    worth = Grade.IDLE if idle(practice, report) else grade(expected, report)
+    return Row(name, expected.code or expected.verdict, named, confidence, worth)
 
 
 async def table(names: Sequence[str]) -> list[Row]:

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from smtpcheck import advice
+from smtpcheck import advice, files
 from smtpcheck.core import Probe, Report, Result, Target
 from smtpcheck.credentials import Secret, resolve
 from smtpcheck.probes import classes
@@ -82,8 +82,11 @@ def render(report: Report | Sequence[Report], format: str = "text", *, lang: str
 
 
 def dump(report: Report, path: str | Path, *, lang: str = "") -> Path:
-    """Write the report as JSON; the path written."""
-    Path(path).write_text(render(report, "json", lang=lang), encoding="utf-8")
+    """Write the report as JSON, for its owner's eyes alone (mode 0600); the path written.
+
+    Raises OSError; an older report of that name is then still whole. A symbolic link there is replaced.
+    """
+    files.write(path, render(report, "json", lang=lang))
     return Path(path)
 
 

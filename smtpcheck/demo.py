@@ -33,10 +33,15 @@ EXPECTED = {
 FAULTS = tuple(EXPECTED)
 _PASSWORD = "practice"
 Say = Callable[[str], None]
+Keep = Callable[[Path, str], bool]
+"""Write a text to a file; False where that failed, once it is said."""
 
 
-async def demonstrate(folder: Path, lang: str, width: int, say: Say) -> int:
-    """Check every account, say each verdict, write the JSON reports; 0 when all verdicts were the expected ones."""
+async def demonstrate(folder: Path, lang: str, width: int, say: Say, keep: Keep) -> tuple[bool, bool]:
+    """Check every account, say each verdict, then keep the reports.
+
+    Whether all verdicts were the expected ones, and whether all reports were written.
+    """
     began = time.perf_counter()
     ui = advice.ui(lang)
     reports: list[Report] = []
@@ -48,14 +53,15 @@ async def demonstrate(folder: Path, lang: str, width: int, say: Say) -> int:
             report = await _checked(practice)
             reports.append(report)
             say(terminal.render(report, lang=lang, width=min(width, 100)))
-    page = _write(reports, folder, lang)
     surprises = [name for name, report in zip(EXPECTED, reports, strict=True) if not _expected(name, report)]
     say("")
     for name in surprises:
         say(ui["demo-surprise"].replace("{fault}", name))
+    page, kept = _kept(reports, folder, lang, keep)
     words = {"seconds": f"{time.perf_counter() - began:.1f}", "path": str(page), "json": page.with_suffix(".json").name}
-    say(advice.fill(ui["demo-end"], words, ""))
-    return 1 if surprises else 0
+    if kept:
+        say(advice.fill(ui["demo-end"], words, ""))
+    return not surprises, kept
 
 
 async def _checked(practice: Practice) -> Report:
@@ -69,15 +75,12 @@ def _expected(name: str, report: Report) -> bool:
     return report.diagnosis is not None and report.diagnosis.code == EXPECTED[name]
 
 
-def _write(reports: Sequence[Report], folder: Path, lang: str) -> Path:
-    """The page to look at; the JSON report lies beside it."""
-    folder.mkdir(parents=True, exist_ok=True)
+def _kept(reports: Sequence[Report], folder: Path, lang: str, keep: Keep) -> tuple[Path, bool]:
+    """The page to look at, with the JSON report beside it, and whether both were written."""
     path = folder / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     text = json.render_many(tuple(reports), words=advice.Words(lang), catalog=json.catalog(classes()))
-    path.write_text(text, encoding="utf-8")
     page = path.with_suffix(".html")
-    page.write_text(html.render_many(reports, lang=lang), encoding="utf-8")
-    return page
+    return page, keep(path, text) and keep(page, html.render_many(reports, lang=lang))
 
 
 async def practise(faults: Sequence[str], say: Say) -> None:

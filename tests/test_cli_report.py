@@ -95,7 +95,6 @@ def test_redacted_names_nobody(run: Run) -> None:
         ([str(Path(__file__))], "not JSON"),
         ([str(EXAMPLE), "--format", "pdf"], "known: commands, csv"),
         ([str(EXAMPLE), "-o", "x.pdf"], "no format is named so"),
-        ([str(EXAMPLE), "-o", "no/such/folder/x.md"], "No such file"),
     ],
 )
 def test_what_is_wrong_with_the_command_line_is_said(run: Run, words: list[str], said: str) -> None:

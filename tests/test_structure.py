@@ -25,7 +25,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up: a room may import itself and what is below it.
 ROOMS = (
-    "core", "wire", "failures", "providers", "system", "net", "credentials", "route", "reach", "settings", "heard",
+    "core", "wire", "failures", "files", "providers", "system", "net", "credentials", "route", "reach", "settings", "heard",
     "channel", "https", "sending", "conversation", "mailbox", "context", "probes", "diagnosis", "masking", "run", "advice",
     "snippets", "targets", "report", "frames", "fleet",
 )  # fmt: skip
@@ -201,6 +201,43 @@ def test_one_blind_handler() -> None:
     for name, count in found.items():
         assert count <= (name in FRONT_DOORS or name == "run"), name
     assert not [place(path) for path in SOURCES if room(path) == "lab" and blind(tree(path))]
+
+
+# Files are written in one place
+
+
+# Other writing, each with its reason.
+WRITERS = {
+    "smtpcheck/files.py",
+    "smtpcheck/cli/console.py",  # the null device, for a stream that takes nothing any more
+    "smtpcheck/pytest_plugin/runs.py",  # an empty file that claims a target among workers
+}
+
+
+def written(module: ast.Module) -> Iterator[str]:
+    """The calls that may write a file."""
+    for node in ast.walk(module):
+        if not isinstance(node, ast.Call):
+            continue
+        text = ast.unparse(node.func)
+        values = [*node.args, *(word.value for word in node.keywords)]
+        modes = [str(value.value) for value in values if isinstance(value, ast.Constant)]
+        opened = text.split(".")[-1] == "open" and any(re.fullmatch("[rbt+]*[wxa+][rbt+]*", mode) for mode in modes)
+        named = text.endswith((".write_text", ".write_bytes", "mkstemp", "NamedTemporaryFile")) or text == "os.open"
+        if opened or named:
+            yield f"{node.lineno}: {text}"
+
+
+def test_one_function_writes_files() -> None:
+    found = {place(path) for path in SOURCES if room(path) != "lab" and list(written(tree(path)))}
+    assert found == WRITERS
+
+
+@pytest.mark.parametrize(
+    "code", ["Path(x).write_text(y)", "path.write_bytes(y)", "open(x, 'w')", "path.open(mode='ab')", "os.open(x, 1)"]
+)
+def test_the_rule_for_writers_can_fail(code: str) -> None:
+    assert list(written(ast.parse(code)))
 
 
 # Tests never replace our modules

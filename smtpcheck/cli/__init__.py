@@ -14,7 +14,7 @@ import sys
 import click
 
 from smtpcheck import __version__
-from smtpcheck.cli.console import INTERRUPTED, USAGE, stop
+from smtpcheck.cli.console import INTERRUPTED, USAGE, silence, stop
 from smtpcheck.cli.layout import Commands
 
 COMPLETE = "_SMTPCHECK_COMPLETE"
@@ -60,7 +60,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
         sys.exit(INTERRUPTED)
     except Exception as error:  # the outermost door: what comes out here is our mistake
         from smtpcheck.failures import where

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from smtpcheck.cli.console import EXIT, INTERRUPTED, options, outlets, say, stop, write_all
+from smtpcheck.cli.console import EXIT, INTERRUPTED, complain, echo, options, outlets, say, status, stop, write_all
 from smtpcheck.cli.layout import under
 from smtpcheck.cli.words import consents, files, mechanisms
 
@@ -53,7 +53,7 @@ MAIL = options(
 
 
 def checked(spec: str, given: dict[str, Any]) -> NoReturn:
-    """Check as the options of `check` say, write and say the report, and exit with its status."""
+    """Check as the options of `check` say, say the report, write its files, and exit with its status."""
     from smtpcheck import advice
     from smtpcheck.credentials import SecretError
     from smtpcheck.settings import UsageError
@@ -66,11 +66,15 @@ def checked(spec: str, given: dict[str, Any]) -> NoReturn:
         report, interrupted = asked(spec, given, lang, quiet=quiet or json_file == "-")
     except (UsageError, SecretError) as error:
         stop(": ".join(map(str, error.args)))
-    write_all([report], wanted, lang)
-    say(report, lang, verbose=verbose, quiet=quiet, err=json_file == "-")
+    # the verdict first: a message may have been sent, and whoever does not hear of it sends another
+    err = json_file == "-"
+    done = [say(report, lang, verbose=verbose, quiet=quiet, err=err)]
     if library:
-        click.echo(f"\n{_settings(report, library, lang)}", err=json_file == "-")
-    sys.exit(INTERRUPTED if interrupted else EXIT[report.verdict])
+        done.append(echo(f"\n{_settings(report, library, lang)}", lang, err=err))
+    done.append(write_all([report], wanted, lang))
+    if report.target.send and not all(done):
+        complain(advice.ui(lang)["unwritten.sent"])
+    sys.exit(INTERRUPTED if interrupted else status(EXIT[report.verdict], written=all(done)))
 
 
 def _library(name: str | None) -> str | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
@@ -16,13 +17,27 @@ from smtpcheck.cli.words import files
 if TYPE_CHECKING:
     from smtpcheck.core import Report
 
-USAGE, INCONCLUSIVE, INTERRUPTED = 2, 3, 130
+USAGE, INCONCLUSIVE, UNWRITTEN, INTERRUPTED = 2, 3, 5, 130
 EXIT = {"healthy": 0, "broken": 1, "inconclusive": INCONCLUSIVE, "bug": BUG}
 # of several reports: broken before our bug before "could not tell"
 _WORST = (1, BUG, INCONCLUSIVE, 0)
 WIDEST = 100
 """Cells; longer lines are hard to read."""
 Command = Callable[..., Any]
+_ACTIONS = {
+    errno.ENOENT: "absent",
+    errno.ENOTDIR: "absent",
+    errno.EISDIR: "folder",
+    errno.EACCES: "forbidden",
+    errno.EPERM: "forbidden",
+    errno.EROFS: "forbidden",
+    errno.ENOSPC: "full",
+    errno.EDQUOT: "full",
+    errno.EFBIG: "full",
+    errno.ENXIO: "unread",
+    errno.EPIPE: "unread",
+}
+"""What to do where a file could not be written, as a key of the words."""
 
 
 def options(*several: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -53,8 +68,22 @@ _LANG = "language of the words: en, zh-CN"
 LANG = click.option("--lang", type=click.Choice(["en", "zh-CN"]), metavar="LANG", default=None, help=_LANG)
 _out = under("output")
 _PAGES = f"write it; its end says how: {_ends()}"
+
+
+def _standard(_ctx: click.Context, _param: click.Parameter, where: str | None) -> str | None:
+    """`-` for every name of standard output, so that the words for people stay out of a document there."""
+    from smtpcheck.files import STANDARD, descriptor
+
+    return "-" if where and descriptor(where) == STANDARD["stdout"] else where
+
+
+def json_option(what: str) -> Callable[[Command], Command]:
+    """`--json FILE|-` of the commands that write a document of their own."""
+    return _out("--json", "json_file", metavar="FILE|-", shell_complete=files, callback=_standard, help=what)
+
+
 OUTPUT = options(
-    _out("--json", "json_file", metavar="FILE|-", shell_complete=files, help="write the report as JSON"),
+    json_option("write the report as JSON"),
     _out("--report", "pages", multiple=True, metavar="FILE", shell_complete=files, help=_PAGES),
     _out("-v", "--verbose", is_flag=True, help="all results and the transcript"),
     _out("-q", "--quiet", is_flag=True, help="the verdict alone"),
@@ -79,17 +108,23 @@ def outlets(json_file: str | None, pages: Sequence[str]) -> list[tuple[str, str]
         stop(f"--report {error}")
 
 
-def write_all(reports: Sequence[Report], wanted: Sequence[tuple[str, str]], lang: str) -> None:
-    """Write the reports to each of the outlets."""
-    if wanted:
-        from smtpcheck.report import formats
+def write_all(reports: Sequence[Report], wanted: Sequence[tuple[str, str]], lang: str) -> bool:
+    """Write the reports to each of the outlets, also after one that failed; whether all are written."""
+    if not wanted:
+        return True
+    from smtpcheck.report import formats
 
-        for where, name in wanted:
-            put(formats.render(reports, name, lang=lang), where)
+    done = [put(formats.render(reports, name, lang=lang), where, lang) for where, name in wanted]
+    return all(done)
 
 
-def say(report: Report, lang: str, *, verbose: bool, quiet: bool, err: bool) -> None:
-    """The report for people, on standard output or where `err` says on standard error."""
+def status(verdict: int, *, written: bool) -> int:
+    """The exit status: what was found out counts before what could not be written."""
+    return verdict or (0 if written else UNWRITTEN)
+
+
+def say(report: Report, lang: str, *, verbose: bool, quiet: bool, err: bool) -> bool:
+    """The report for people, on standard output or where `err` says on standard error; whether it was taken there."""
     from smtpcheck.report import terminal
 
     stream = sys.stderr if err else sys.stdout
@@ -102,7 +137,24 @@ def say(report: Report, lang: str, *, verbose: bool, quiet: bool, err: bool) -> 
         verbose=verbose,
         quiet=quiet,
     )
-    click.echo(text, err=err, color=True)
+    return echo(text, lang, err=err)
+
+
+def echo(text: str, lang: str, *, err: bool = False) -> bool:
+    """Say it; where the stream doesn't take it (a full disk, a reader that went away), False, once that is said."""
+    stream = sys.stderr if err else sys.stdout
+    try:
+        click.echo(text, err=err, color=True)
+    except OSError as error:
+        silence(stream)  # once is enough: neither the next report nor the end of the process tries again
+        unwritten(error, "-", lang)
+        return False
+    return True
+
+
+def silence(stream: TextIO) -> None:
+    """Nothing more is said there."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def colored(stream: TextIO) -> bool:
@@ -126,15 +178,40 @@ def width() -> int:
     return shutil.get_terminal_size((80, 24)).columns
 
 
-def put(text: str, where: str) -> None:
-    """Write to a file, or to standard output where it is `-`."""
+def put(text: str, where: str, lang: str, **how: int) -> bool:
+    """Write to a file, or to standard output where it is `-`; False where that fails, once it is said.
+
+    `how` is `mode` of files.write.
+    """
     if where == "-":
-        click.echo(text.removesuffix("\n"))
-        return
+        return echo(text.removesuffix("\n"), lang)
+    from smtpcheck.files import write
+
     try:
-        Path(where).write_text(text, encoding="utf-8")
+        write(where, text, **how)
     except OSError as error:
-        stop(f"{where}: {error.strerror}")
+        unwritten(error, where, lang)
+        return False
+    return True
+
+
+def unwritten(error: OSError, where: str, lang: str) -> None:
+    """Say which file could not be written, why, and what to do."""
+    from smtpcheck import advice
+
+    words = advice.ui(lang)
+    seen = {
+        "where": words["unwritten.output"] if where == "-" else where,
+        "why": error.strerror or type(error).__name__,
+        "action": words[f"unwritten.{_ACTIONS.get(error.errno or 0, 'other')}"],
+    }
+    complain(advice.fill(words["unwritten.said"], seen, ""))
+
+
+def complain(text: str) -> None:
+    """Say on standard error what went wrong."""
+    with contextlib.suppress(OSError):  # nowhere is left to say it; the exit status does
+        click.echo(f"smtpcheck: {text}", err=True)
 
 
 def stop(message: str) -> NoReturn:

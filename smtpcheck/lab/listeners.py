@@ -87,7 +87,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 class Datagrams(asyncio.DatagramProtocol):
-    """A UDP service on a free loopback port: each datagram has none, one or several answers."""
+    """A UDP service on a loopback port: each datagram has none, one or several answers."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
@@ -96,13 +96,13 @@ class Datagrams(asyncio.DatagramProtocol):
         self._lost: asyncio.Future[None] | None = None
         self.port = 0
 
-    async def start(self) -> None:
-        """Bind."""
+    async def start(self, port: int = 0) -> None:
+        """Bind; raises OSError when a stated port is taken or not ours to bind."""
         loop = asyncio.get_running_loop()
         self._lost = loop.create_future()
         self._raw = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._raw.setblocking(False)
-        self._raw.bind((LOOPBACK, 0))
+        self._raw.bind((LOOPBACK, port))
         self.port = self._raw.getsockname()[1]
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=self._raw)
 

@@ -45,9 +45,9 @@ class TimeServer:
         """The UDP port."""
         return self._socket.port
 
-    async def start(self) -> None:
-        """Bind a free port."""
-        await self._socket.start()
+    async def start(self, port: int = 0) -> None:
+        """Bind a free port, or the stated one, which may be 123 for clients that know no other; then OSError."""
+        await self._socket.start(port)
 
     async def stop(self) -> None:
         """Unbind."""

@@ -52,6 +52,7 @@ def command(target: str, **options: Any) -> None:
     The password is read from SMTPCHECK_PASSWORD, a .env file, or asked for; it is never an argument. One login is
     tried, over verified TLS only.
 
-    Exit status: 0 healthy, 1 broken, 2 usage, 3 could not tell, 4 a bug of smtpcheck, 130 interrupted.
+    Exit status: 0 healthy, 1 broken, 2 usage, 3 could not tell, 4 a bug of smtpcheck, 5 healthy, but a report
+    could not be written, 130 interrupted.
     """
     checked(target, options)

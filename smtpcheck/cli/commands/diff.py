@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smtpcheck.cli.console import LANG, WIDEST, colored, drawable, put, stop, width
+from smtpcheck.cli.console import LANG, WIDEST, colored, drawable, echo, json_option, put, status, stop, width
 from smtpcheck.cli.layout import Command, under
 from smtpcheck.cli.words import files
 
@@ -22,7 +22,7 @@ _out = under("output")
 @click.command(cls=Command, short_help="say what changed between two reports of one target")
 @click.argument("old", metavar="OLD.json", shell_complete=files)
 @click.argument("new", metavar="NEW.json", shell_complete=files)
-@_out("--json", "json_file", metavar="FILE|-", shell_complete=files, help="write the comparison as JSON")
+@json_option("write the comparison as JSON")
 @_out("-q", "--quiet", is_flag=True, help="one line for each target")
 @LANG
 def command(old: str, new: str, json_file: str | None, quiet: bool, lang: str | None) -> None:
@@ -37,7 +37,8 @@ def command(old: str, new: str, json_file: str | None, quiet: bool, lang: str | 
     exchangers, resolver, ports, greeting, extensions, TLS, certificate, login mechanisms, clock, times, options and
     the verdict. Reports of several targets are compared target by target.
 
-    Exit status: 0 nothing that counts changed, 1 something did, 2 usage.
+    Exit status: 0 nothing that counts changed, 1 something did, 2 usage, 5 nothing did, but the comparison could not be
+    written.
     """
     from smtpcheck import advice
     from smtpcheck.report import differences
@@ -45,8 +46,6 @@ def command(old: str, new: str, json_file: str | None, quiet: bool, lang: str | 
 
     chosen = advice.language(lang or "")
     comparisons = [compare(one, other) for one, other in _paired(old, new)]
-    if json_file:
-        put(differences.render_json(comparisons, lang=chosen), json_file)
     err = json_file == "-"
     stream = sys.stderr if err else sys.stdout
     texts = [
@@ -60,8 +59,11 @@ def command(old: str, new: str, json_file: str | None, quiet: bool, lang: str | 
         )
         for comparison in comparisons
     ]
-    click.echo(("\n" if quiet else "\n\n").join(texts), err=err, color=True)
-    sys.exit(CHANGED if any(comparison.changed for comparison in comparisons) else 0)
+    done = [echo(("\n" if quiet else "\n\n").join(texts), chosen, err=err)]
+    if json_file:
+        done.append(put(differences.render_json(comparisons, lang=chosen), json_file, chosen))
+    changed = any(comparison.changed for comparison in comparisons)
+    sys.exit(status(CHANGED if changed else 0, written=all(done)))
 
 
 def _paired(old: str, new: str) -> list[tuple[Report, Report]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from smtpcheck.cli.console import LANG, colored, drawable, put, stop, width
+from smtpcheck.cli.console import LANG, UNWRITTEN, colored, drawable, echo, put, stop, width
 from smtpcheck.cli.words import files
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def command(folder: str, output: str | None, lang: str | None) -> None:
 
     The verdicts are those of the time; a file that is no report is named and skipped.
 
-    Exit status: 0 told, 2 usage or no report at all.
+    Exit status: 0 told, 2 usage or no report at all, 5 told, but the page could not be written.
     """
     from smtpcheck import advice
     from smtpcheck.report import history
@@ -47,14 +47,16 @@ def command(folder: str, output: str | None, lang: str | None) -> None:
     checks = list(_checks(Path(folder)))
     if not checks:
         stop(f"{folder}: no report in it; `smtpcheck check TARGET --json {folder}/NAME.json` writes one")
-    if output:
-        from smtpcheck.report import trend
-
-        put(trend.render(checks, lang=chosen), output)
     err = output == "-"
     stream = sys.stderr if err else sys.stdout
     text = history.render(checks, lang=chosen, width=width(), color=colored(stream), unicode=drawable(stream))
-    click.echo(text, err=err, color=True)
+    done = [echo(text, chosen, err=err)]
+    if output:
+        from smtpcheck.report import trend
+
+        done.append(put(trend.render(checks, lang=chosen), output, chosen))
+    if not all(done):
+        sys.exit(UNWRITTEN)
 
 
 def _checks(folder: Path) -> Iterator[Check]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from smtpcheck.cli.aim import AIM, MAIL, checked
-from smtpcheck.cli.console import LANG, say, stop, worst, write_all
+from smtpcheck.cli.console import LANG, say, status, stop, worst, write_all
 from smtpcheck.cli.layout import Command
 
 SECTION = "for programs"
@@ -35,7 +36,7 @@ def command(source: str, output: str, force: bool, **options: Any) -> None:
     """
     if not output.lower().endswith(".ipynb"):
         stop(f"{output}: a notebook's name ends with .ipynb")
-    if Path(output).exists() and not force:
+    if os.path.lexists(output) and not force:
         stop(f"{output} is there already; -f overwrites it")
     if Path(source).is_file():
         _from_report(source, output, options)
@@ -52,7 +53,6 @@ def _from_report(file: str, output: str, options: dict[str, Any]) -> None:
         reports = replay.read(file)
     except (OSError, ProtocolError) as error:
         stop(f"{file}: {getattr(error, 'strerror', None) or error}")
-    write_all(reports, [(output, "ipynb")], lang)
-    for report in reports:
-        say(report, lang, verbose=False, quiet=options["quiet"], err=False)
-    sys.exit(worst(reports))
+    done = [say(report, lang, verbose=False, quiet=options["quiet"], err=False) for report in reports]
+    done.append(write_all(reports, [(output, "ipynb")], lang))
+    sys.exit(status(worst(reports), written=all(done)))

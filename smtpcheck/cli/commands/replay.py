@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from smtpcheck.cli.console import OUTPUT, outlets, say, stop, worst, write_all
+from smtpcheck.cli.console import OUTPUT, echo, outlets, say, status, stop, worst, write_all
 from smtpcheck.cli.layout import Command
 from smtpcheck.cli.words import files
 
@@ -34,9 +34,10 @@ def command(
         stop(f"{file}: {error.strerror}")
     except ProtocolError as error:
         stop(f"{file}: {error}")
-    write_all(reports, wanted, chosen)
+    err, done = json_file == "-", []
     for place, report in enumerate(reports):
         if place:
-            click.echo("", err=json_file == "-")
-        say(report, chosen, verbose=verbose, quiet=quiet, err=json_file == "-")
-    sys.exit(worst(reports))
+            done.append(echo("", chosen, err=err))
+        done.append(say(report, chosen, verbose=verbose, quiet=quiet, err=err))
+    done.append(write_all(reports, wanted, chosen))
+    sys.exit(status(worst(reports), written=all(done)))

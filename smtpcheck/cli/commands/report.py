@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from smtpcheck.cli import words
-from smtpcheck.cli.console import LANG, known_formats, outlets, stop, write_all
+from smtpcheck.cli.console import LANG, UNWRITTEN, known_formats, outlets, stop, write_all
 from smtpcheck.cli.layout import Command
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def command(files: tuple[str, ...], name: str | None, where: str, redact: bool, 
     smtpcheck report mine.json --redact -o public.md      without names, for a public one
     smtpcheck report a.json b.json -o all.html            several targets on one page
 
-    What the rules of this release would say today is `smtpcheck replay`. Exit status: 0 written, 2 usage.
+    What the rules of this release would say today is `smtpcheck replay`. Exit status: 0 written, 2 usage,
+    5 it could not be written.
     """
     from smtpcheck import advice
     from smtpcheck.report import formats
@@ -48,7 +49,8 @@ def command(files: tuple[str, ...], name: str | None, where: str, redact: bool, 
         from smtpcheck.report.redact import redacted
 
         reports = redacted(reports)
-    write_all(reports, wanted, advice.language(lang or ""))
+    if not write_all(reports, wanted, advice.language(lang or "")):
+        sys.exit(UNWRITTEN)
 
 
 def _saved(file: str) -> tuple[Report, ...]:

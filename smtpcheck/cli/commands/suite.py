@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from smtpcheck.cli.aim import AIM
-from smtpcheck.cli.console import stop
+from smtpcheck.cli.console import UNWRITTEN, put, stop, unwritten
 from smtpcheck.cli.layout import Command
 
 if TYPE_CHECKING:
@@ -36,19 +38,25 @@ def command(target: str, folder: Path, **options: Any) -> None:
     """Write a directory of tests for TARGET and for your own sending code; `pytest` in it works at once.
 
     No file is overwritten, and no password is written: smtpcheck.toml refers to the variable SMTPCHECK_PASSWORD.
+
+    Exit status: 0 written, 2 usage or a file is there already, 5 a file could not be written.
     """
+    from smtpcheck import advice
+    from smtpcheck.files import PROJECT
     from smtpcheck.settings import parse_target
 
     given = {name: value for name, value in options.items() if not (value is None or value is False or value == ())}
     files = _files(parse_target(target, **given), given, folder)
-    if there := [name for name in files if (folder / name).exists()]:
+    if there := [name for name in files if os.path.lexists(folder / name)]:
         stop(f"{folder / there[0]} is there already; nothing was written")
+    lang = advice.language("")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        stop(f"{folder}: {error.strerror}")
+        unwritten(error, str(folder), lang)
+        sys.exit(UNWRITTEN)
+    if not all(put(text, str(folder / name), lang, mode=PROJECT) for name, text in files.items()):
+        sys.exit(UNWRITTEN)
     for name in files:
         click.echo(folder / name)
     click.echo(f"\ncd {folder} && pytest")
