@@ -172,9 +172,12 @@ def _first(table: Iterable[Row], reading: _Reading) -> Row | None:
 
 def matched(row: Row, words: str, apart: str | None = None) -> re.Match[str] | None:
     """Where the row's words stand in the text, None where they do not, or another reason stands beside them."""
-    if row.unless and re.search(row.unless, _bare(words) if apart is None else apart):
+    if row.unless and _compiled(row.unless).search(_bare(words) if apart is None else apart):
         return None
-    return re.search(row.text, words)
+    return _compiled(row.text).search(words)
+
+
+_compiled = cache(re.compile)  # more patterns than the cache of `re` keeps
 
 
 def _words(seen: Mapping[str, Scalar]) -> str:
