@@ -6,8 +6,8 @@ exception, a stage or a provider taken away. It is noticed when a text of expect
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -15,16 +15,16 @@ from msgspec.structs import replace
 from smtpcheck.core import Stage
 from smtpcheck.diagnosis import paste, replies
 from smtpcheck.diagnosis.replies import File, Written
-from tests.diagnosis.meanings import Case, answered, error_cases, misheard, misread, reply_cases, spoken
+from tests.diagnosis.meanings import Case, answered, error_cases, misheard, misread, reply_cases
 
 
 class Mutant(NamedTuple):
-    """A changed table of replies; `touched` are the rows of which the change may be seen."""
+    """A changed table of replies; `touched` are the rows of which the change may be seen, as widened where it widens."""
 
     kind: str
     name: str
     files: tuple[File, ...]
-    touched: tuple[Written, ...]
+    touched: tuple[replies.Row, ...]
 
 
 def _named(place: int, row: Written) -> str:
@@ -54,6 +54,13 @@ def _changed(row: Written) -> Iterator[tuple[str, str, Written | None]]:
             yield "delete a provider", provider, replace(row, provider=tuple({*row.providers} - {provider}))
 
 
+_WIDER = ("empty unless", "count for every provider")
+
+
+def _alone(file: File, *rows: Written) -> tuple[replies.Row, ...]:
+    return replies.spread([replace(file, reply=rows)])
+
+
 def _exchanged(one: Written, other: Written) -> tuple[Written, Written]:
     return (
         replace(one, cause=other.cause, among=other.among),
@@ -69,25 +76,27 @@ def of_replies(files: Sequence[File]) -> Iterator[Mutant]:
         for at, row in enumerate(rows):
             place += 1
             name = _named(place, row)
+            itself = _alone(file, row)
             for kind, what, less in _changed(row):
                 kept = (*rows[:at], *([less] if less else []), *rows[at + 1 :])
-                yield Mutant(kind, f"{name} {what}".strip(), _with(files, number, kept), (row,))
+                touched = _alone(file, less) if less and kind in _WIDER else itself
+                yield Mutant(kind, f"{name} {what}".strip(), _with(files, number, kept), touched)
             others = (*rows[:at], *rows[at + 1 :])
-            yield Mutant("move a row to the front", name, _with(files, number, (row, *others)), (row,))
-            yield Mutant("move a row to the end", name, _with(files, number, (*others, row)), (row,))
+            yield Mutant("move a row to the front", name, _with(files, number, (row, *others)), itself)
+            yield Mutant("move a row to the end", name, _with(files, number, (*others, row)), itself)
             for far in (1, 2, 5, 11):
                 then = (at + far) % len(rows)
                 if rows[then].names == row.names:
                     continue
                 mixed = list(rows)
                 mixed[at], mixed[then] = _exchanged(row, rows[then])
-                touched = (row, rows[then])
-                yield Mutant("exchange causes", f"{name} and {far} further", _with(files, number, mixed), touched)
+                yield Mutant("exchange causes", f"{name} and {far} further", _with(files, number, mixed), itself)
         for key, patterns in file.beside.items():
             for gone in range(len(patterns)):
                 left = {**file.beside, key: patterns[:gone] + patterns[gone + 1 :]}
-                touched = tuple(row for row in rows if key in row.unless)
-                changed = (*files[:number], replace(file, beside=left), *files[number + 1 :])
+                milder = replace(file, beside=left)
+                touched = _alone(milder, *(row for row in rows if key in row.unless))
+                changed = (*files[:number], milder, *files[number + 1 :])
                 yield Mutant("delete an exception", f"{key} {gone}", changed, touched)
 
 
@@ -102,13 +111,19 @@ def _witnesses() -> Iterator[Case]:
                     yield replace(case, names=answered(table, case))
 
 
-def _concerned(cases: Sequence[Case], rows: Sequence[Written]) -> list[Case]:
-    """Those cases which the rows may answer, the likeliest first."""
-    stages = {stage for row in rows for stage in row.stages}
+def _concerned(cases: Mapping[Stage | None, Sequence[Case]], rows: tuple[replies.Row, ...]) -> list[Case]:
+    """Those cases which the rows alone would answer: of others the change makes nothing else."""
     codes = {code for row in rows for code in row.codes}
-    names = [row.names for row in rows]
-    found = [case for case in cases if case.stage in stages and int(case.said[:3]) in codes]
-    return sorted(found, key=lambda case: frozenset(case.names) not in names)
+    stages = dict.fromkeys(row.stage for row in rows)
+    near = (case for stage in stages for case in cases.get(stage, ()) if int(case.said[:3]) in codes)
+    return [case for case in near if answered(rows, case)]
+
+
+def _by_stage(cases: Iterable[Case]) -> dict[Stage | None, list[Case]]:
+    found: dict[Stage | None, list[Case]] = {}
+    for case in cases:
+        found.setdefault(case.stage, []).append(case)
+    return found
 
 
 class Tally(NamedTuple):
@@ -120,7 +135,7 @@ class Tally(NamedTuple):
 
 def tally_replies() -> Tally:
     """Every change of the rows of replies against every text that may notice it."""
-    cases, witnesses = reply_cases(), tuple(_witnesses())
+    cases, witnesses = _by_stage(reply_cases()), _by_stage(_witnesses())
     made: dict[str, int] = {}
     unnoticed = []
     for mutant in of_replies(replies.tables()):
@@ -161,35 +176,42 @@ def _shorter(row: paste.ErrorRow) -> Iterator[tuple[str, paste.ErrorRow]]:
             yield part, replace(row, text=start + "|".join(parts[:gone] + parts[gone + 1 :]))
 
 
-def of_errors(table: paste.Errors) -> Iterator[tuple[str, str, paste.Errors]]:
-    """All changes, one at a time, of the rows of errors: the kind, the name, the table."""
+def of_errors(table: paste.Errors) -> Iterator[tuple[str, str, paste.ErrorRow, paste.Errors]]:
+    """All changes, one at a time, of the rows of errors: the kind, the name, the row, the table."""
     for place, (row, words) in enumerate(table):
         before, after = table[:place], table[place + 1 :]
         name = f"row {place}, {row.among[0]}"
-        yield "delete a row", name, (*before, *after)
+        yield "delete a row", name, row, (*before, *after)
         for part, less in _shorter(row):
-            yield "delete an alternative", f"{name} {part}", (*before, *paste.ready([less]), *after)
+            yield "delete an alternative", f"{name} {part}", row, (*before, *paste.ready([less]), *after)
         if row.stage:
-            yield "count at every stage", name, (*before, (replace(row, stage=None), words), *after)
-        yield "move a row to the front", name, ((row, words), *before, *after)
-        yield "move a row to the end", name, (*before, *after, (row, words))
+            wide = replace(row, stage=None)
+            yield "count at every stage", name, wide, (*before, (wide, words), *after)
+        yield "move a row to the front", name, row, ((row, words), *before, *after)
+        yield "move a row to the end", name, row, (*before, *after, (row, words))
         for far in (1, 2, 5, 11):
             then = (place + far) % len(table)
             other, theirs = table[then]
             mixed = list(table)
             mixed[place], mixed[then] = (replace(row, among=other.among), words), (replace(other, among=row.among), theirs)
             if row.among != other.among:
-                yield "exchange causes", f"{name} and {far} further", tuple(mixed)
+                yield "exchange causes", f"{name} and {far} further", row, tuple(mixed)
+
+
+@cache
+def _near(row: paste.ErrorRow) -> tuple[Case, ...]:
+    """Those cases which the row alone would answer."""
+    alone = paste.ready([row])
+    return tuple(case for case in error_cases() if paste.first_error(alone, case.said, case.stage))
 
 
 def tally_errors() -> Tally:
     """Every change of the rows of errors against every text."""
-    cases = error_cases()
     witnesses = [Case(row.like, row.among, row.stage) for row in paste.error_rows()]
     made: dict[str, int] = {}
     unnoticed = []
-    for kind, name, table in of_errors(paste.ready(paste.error_rows())):
-        noticed = next(misread(table, cases), None)
+    for kind, name, touched, table in of_errors(paste.ready(paste.error_rows())):
+        noticed = next(misread(table, _near(touched)), None)
         if kind.startswith("move") and noticed is None and next(misread(table, witnesses), None) is None:
             continue
         made[kind] = made.get(kind, 0) + 1
