@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -45,6 +45,8 @@ class ErrorRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: str
     among: tuple[str, ...]
     source: str
+    like: str
+    unlike: tuple[str, ...]
     stage: Stage | None = None
     weak: bool = False
 
@@ -108,9 +110,23 @@ def error_rows() -> tuple[ErrorRow, ...]:
     return msgspec.convert(tomllib.loads(text)["error"], tuple[ErrorRow, ...])
 
 
+Errors = tuple[tuple[ErrorRow, re.Pattern[str]], ...]
+"""Rows in the order of matching, each with its pattern ready."""
+
+
+def ready(rows: Iterable[ErrorRow]) -> Errors:
+    """The rows with their patterns compiled."""
+    return tuple((row, re.compile(row.text)) for row in rows)
+
+
 @cache
-def _errors() -> tuple[tuple[ErrorRow, re.Pattern[str]], ...]:
-    return tuple((row, re.compile(row.text)) for row in error_rows())
+def _errors() -> Errors:
+    return ready(error_rows())
+
+
+def first_error(table: Errors, line: str, stage: Stage | None) -> ErrorRow | None:
+    """The first row of the table that knows that line, None where none does."""
+    return next((row for row, words in table if row.stage in (None, stage) and words.search(line)), None)
 
 
 def answer(pasted: bytes) -> Answer:
@@ -304,7 +320,7 @@ def _put(found: list[Named], said: str, candidates: tuple[Candidate, ...], stage
 
 
 def _row(line: str, stage: Stage | None) -> ErrorRow | None:
-    return next((row for row, words in _errors() if row.stage in (None, stage) and words.search(line)), None)
+    return first_error(_errors(), line, stage)
 
 
 def _by_error(line: str, stage: Stage | None) -> tuple[Candidate, ...]:

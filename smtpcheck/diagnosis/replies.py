@@ -6,7 +6,8 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
-from importlib.resources import files
+from importlib.resources import files as resources
+from typing import NamedTuple
 
 import msgspec
 
@@ -59,7 +60,7 @@ class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return frozenset(filter(None, (self.cause, *self.among)))
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file of rows, and the patterns that they name in `unless`."""
 
     reply: tuple[Written, ...]
@@ -67,21 +68,27 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @cache
-def _files() -> tuple[_File, ...]:
-    folder = files("smtpcheck.diagnosis").joinpath("reply")
+def tables() -> tuple[File, ...]:
+    """The files of reply/, in the order of matching."""
+    folder = resources("smtpcheck.diagnosis").joinpath("reply")
     texts = [path.read_text("utf-8") for path in sorted(folder.iterdir(), key=str) if path.name.endswith(".toml")]
-    return tuple(msgspec.convert(tomllib.loads(text), _File) for text in texts)
+    return tuple(msgspec.convert(tomllib.loads(text), File) for text in texts)
 
 
 @cache
 def written() -> tuple[Written, ...]:
     """All rows as they stand in their files, in the order of matching."""
-    return tuple(row for file in _files() for row in file.reply)
+    return tuple(row for file in tables() for row in file.reply)
 
 
 @cache
 def rows() -> tuple[Row, ...]:
     """All rows, in the order of matching."""
+    return spread(tables())
+
+
+def spread(files: Iterable[File]) -> tuple[Row, ...]:
+    """One row for each stage and provider for which a written one counts."""
     return tuple(
         Row(
             stage=stage,
@@ -94,7 +101,7 @@ def rows() -> tuple[Row, ...]:
             provider=provider,
             unless=_any(pattern for name in row.unless for pattern in file.beside[name]),
         )
-        for file in _files()
+        for file in files
         for row in file.reply
         for stage in row.stages
         for provider in row.providers
@@ -115,29 +122,62 @@ def causes(stage: Stage) -> tuple[str, ...]:
 
 def row_of(finding: Finding, target: Target) -> Row | None:
     """The first row that matches, None where no row knows these words."""
+    return _known(_reading(finding, target))
+
+
+def first_of(table: Iterable[Row], finding: Finding, target: Target) -> Row | None:
+    """The first row of that table that matches, None where none does."""
+    return _first(table, _reading(finding, target))
+
+
+class _Reading(NamedTuple):
+    """What of a finding the rows look at."""
+
+    stage: Stage
+    code: Scalar
+    enhanced: Scalar
+    words: str
+    apart: str
+    provider: str
+
+
+def _reading(finding: Finding, target: Target) -> _Reading:
     seen = finding.seen
-    code, enhanced = seen.get("code"), seen.get("enhanced")
     words = _words(seen)
-    return _first(finding.stage, code, enhanced, words, _apart(words, seen, target), _provider(finding, target))
+    return _Reading(
+        stage=finding.stage,
+        code=seen.get("code"),
+        enhanced=seen.get("enhanced"),
+        words=words,
+        apart=_apart(words, seen, target),
+        provider=_provider(finding, target),
+    )
 
 
 @lru_cache(maxsize=64)  # each cause of a stage asks about the same words
-def _first(stage: Stage, code: Scalar, enhanced: Scalar, words: str, apart: str, provider: str) -> Row | None:
-    for row in rows():
-        if row.stage is not stage or code not in row.codes:
+def _known(reading: _Reading) -> Row | None:
+    return _first(rows(), reading)
+
+
+def _first(table: Iterable[Row], reading: _Reading) -> Row | None:
+    for row in table:
+        if row.stage is not reading.stage or reading.code not in row.codes:
             continue
-        if (row.enhanced and enhanced not in row.enhanced) or row.provider not in ("", provider):
+        if (row.enhanced and reading.enhanced not in row.enhanced) or row.provider not in ("", reading.provider):
             continue
-        if matched(row, words, apart):
+        if matched(row, reading.words, reading.apart):
             return row
     return None
 
 
 def matched(row: Row, words: str, apart: str | None = None) -> re.Match[str] | None:
     """Where the row's words stand in the text, None where they do not, or another reason stands beside them."""
-    if row.unless and re.search(row.unless, _bare(words) if apart is None else apart):
+    if row.unless and _compiled(row.unless).search(_bare(words) if apart is None else apart):
         return None
-    return re.search(row.text, words)
+    return _compiled(row.text).search(words)
+
+
+_compiled = cache(re.compile)  # more patterns than the cache of `re` keeps
 
 
 def _words(seen: Mapping[str, Scalar]) -> str:
