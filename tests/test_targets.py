@@ -324,6 +324,21 @@ def test_consent_is_by_table_or_flag(options: dict[str, Any], flags: dict[str, b
     assert (aim.secret, aim.send) == (secret, send)
 
 
+@pytest.mark.parametrize(
+    ("options", "environ", "reference"),
+    [
+        ({"send": True, "imap_secret": "env:BOX"}, {"SMTPCHECK_IMAP_PASSWORD": "x"}, "env:BOX"),
+        ({"send": True}, {"SMTPCHECK_IMAP_PASSWORD": "x"}, "env:SMTPCHECK_IMAP_PASSWORD"),
+        ({"send": True}, {}, ""),
+        ({"login": True, "imap_secret": "env:BOX"}, {"SMTPCHECK_IMAP_PASSWORD": "x"}, ""),
+    ],
+)
+def test_the_secret_of_the_mailbox_is_handed_on_where_a_message_is_sent(
+    options: dict[str, Any], environ: dict[str, str], reference: str
+) -> None:
+    assert aimed(entry("me@x.test", **options), environ).imap_secret == reference
+
+
 def test_a_flag_for_all_passes_over_those_that_can_not() -> None:
     assert aimed(entry("x.test:25"), {}, login=True, send=True) == parse_target("x.test:25")
     assert aimed(entry("mx:x.test"), {}, login=True, send=True) == parse_target("mx:x.test")

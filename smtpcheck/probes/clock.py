@@ -14,6 +14,10 @@ from smtpcheck.net import parse_server
 from smtpcheck.wire import ProtocolError, ntp
 
 NTP_TIMEOUT = 3.0
+_QUARTER = 900.0
+# The tz database has whole and half hours up to 14, and beside them Nepal 5:45, Eucla 8:45, the Chatham Islands 12:45
+# and 13:45.
+_ODD_QUARTERS = frozenset({23, 35, 51, 55})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,7 @@ class Clock(Probe[ClockFacts]):
 
 
 def _whole_zone(off: float, uncertainty: float) -> bool:
-    """A time zone's size: half and whole hours up to 14 (the tz database's range), within half a minute."""
-    halves = round(off / 1800)
-    return 1 <= halves <= 28 and abs(off - halves * 1800) <= 30 + uncertainty
+    """A time zone's size, within half a minute; a coarse measurement fits none the better for it."""
+    quarters = round(off / _QUARTER)
+    known = (quarters % 2 == 0 and 2 <= quarters <= 14 * 4) or quarters in _ODD_QUARTERS
+    return known and abs(off - quarters * _QUARTER) <= 30 + min(uncertainty, 30)

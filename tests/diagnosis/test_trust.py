@@ -11,7 +11,7 @@ import pytest
 
 from smtpcheck import diagnosis
 from smtpcheck.advice import Words
-from smtpcheck.core import Confidence, Report, Status, Verdict, Who
+from smtpcheck.core import Confidence, Failure, Kind, Report, Stage, Status, Verdict, Who
 from smtpcheck.diagnosis import diagnose, judge
 from smtpcheck.lab import Lab
 from smtpcheck.probes import classes
@@ -20,6 +20,7 @@ from smtpcheck.probes.dane import Association, DaneFacts, DaneTlsa
 from smtpcheck.probes.mtasts import Exchange, MtaSts, MtastsFacts
 from smtpcheck.probes.tls import Tls, TlsFacts
 from smtpcheck.report import html, json, terminal
+from smtpcheck.report.questions import answer
 from smtpcheck.route import registered
 from smtpcheck.wire.certificate import revoked
 from smtpcheck.wire.tlsa import Dane
@@ -170,6 +171,44 @@ async def test_one_exchange_that_the_policy_allows_is_enough() -> None:
     assert found(refused, allowed) == {"mtasts-partly"}
     assert found(replace(allowed, verified=None)) == set(), "what was not seen is no fault"
     assert found(replace(allowed, verified=False), refused) == {"mtasts-certificate"}
+
+
+async def test_a_policy_that_could_not_be_asked_for_is_not_told_as_none() -> None:
+    async with Lab() as lab:
+        practice = await lab.start("mta-sts-mx-mismatch")
+        assert practice.resolver is not None
+        practice.resolver.spoil(f"_mta-sts.{practice.target.removeprefix('mx:')}", "servfail")
+        report = await checked(practice)
+
+    (result,) = [result for result in report.results if result.probe == "mtasts"]
+    assert result.status is Status.INCONCLUSIVE
+    assert result.outcome == Failure(Kind.SERVFAIL, Stage.POLICY)
+    assert answer(report, "mtasts", Words("en")).status is Status.INCONCLUSIVE
+
+
+async def test_a_domain_without_a_policy_was_asked_for_one() -> None:
+    report = await check_fault("mx-healthy")
+
+    facts: MtastsFacts = facts_of(report, "mtasts")
+    assert (facts.announced, facts.policy, facts.exchanges, facts.broke) == ("", None, (), None)
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ({}, "starttls-stripped"),
+        # no table says that anybody serves STARTTLS there
+        ({"ports": [2525], "options": {"port": 2525}}, "starttls-not-offered"),
+    ],
+)
+async def test_starttls_is_stripped_only_on_the_port_where_the_provider_is_known_to_serve_it(
+    row: dict[str, Any], code: str
+) -> None:
+    async with Lab() as lab:
+        report = await checked(await lab.start("starttls-stripped", **row))
+
+    assert report.diagnosis is not None
+    assert (report.diagnosis.code, report.diagnosis.confidence) == (code, Confidence.CERTAIN)
 
 
 async def test_only_target_leaves_the_policy_alone() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import xml.etree.ElementTree as ET
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from smtpcheck.core import Failure
 from smtpcheck.lab import Background, background
-from smtpcheck.pytest_plugin.runs import Run, _once
+from smtpcheck.pytest_plugin.runs import Run, _asked, _once
+from smtpcheck.targets import aimed, given
 from tests.pytest_plugin.projects import run_pytest, table
 
 
@@ -45,6 +48,23 @@ def test_workers_of_xdist_share_one_run_of_each_target(lab: Background, tmp_path
     failed = next(case for case in root.iter("testcase") if case.find("failure") is not None)
     said = {one.attrib["name"]: one.attrib["value"] for one in failed.iter("property")}
     assert said["smtpcheck_code"] == "cert-expired"
+
+
+@pytest.mark.parametrize(("box", "kind"), [("of the mailbox", "rejected"), ("", "withheld")])
+def test_the_mailbox_gets_the_secret_that_the_settings_name_for_it(lab: Background, box: str, kind: str) -> None:
+    practice = lab.start("delivered", password="of the login")
+    user = f"box@{practice.target.partition('@')[2]}"
+    options = practice.options | {"wait": 1, "imap_user": user, "secret": "env:LOGIN", "imap_secret": "env:BOX"}
+    aim = aimed(given(practice.target, options, Path("/nowhere")), {})
+    report = _asked(aim, (), {"LOGIN": "of the login"} | ({"BOX": box} if box else {}), None)
+
+    (delivery,) = [result for result in report.results if result.probe == "delivery"]
+    assert isinstance(delivery.outcome, Failure)
+    assert delivery.outcome.kind == kind
+    assert practice.mailbox is not None
+    said = b"".join(line for session in practice.mailbox.ledger.seen for line in session)
+    assert (b64encode(f"\0{user}\0{box}".encode()) in said) is bool(box)
+    assert b64encode(f"\0{user}\0of the login".encode()) not in said
 
 
 def test_workers_leave_nothing_behind(lab: Background, tmp_path: Path) -> None:
