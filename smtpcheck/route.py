@@ -253,8 +253,11 @@ def _standing(subject: Subject, results: Sequence[Result[Any]], names: tuple[str
     mine = results_of(subject, results)
     if any(break_of(mine[name]) for name in names if name in mine):
         return False
-    last = "greeting" if subject.mode is Mode.PLAIN and "greeting" in names else names[-1]
-    return None if last not in mine else mine[last].status is not Status.BLOCKED
+    plain = subject.mode is Mode.PLAIN
+    needed = [name for name in names if not (plain and name in ("tls", "chain"))]
+    if any(name not in mine for name in needed):
+        return None
+    return mine[needed[-1]].status is not Status.BLOCKED
 
 
 def chosen(target: Target, results: Sequence[Result[Any]]) -> Subject | None:
