@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from smtpcheck import consent
 from smtpcheck.conversation import Dialogue
 from smtpcheck.core import Conversation, Experiment, Kind, Result, Stage, Subject, Target
 from smtpcheck.credentials import Secret
@@ -47,6 +48,7 @@ class Context:
         compared: Callable[[], Roots | None] = lambda: None,
         message: Composed | None = None,
         mail_secret: Secret | None = None,
+        mail_reused: bool = False,
         secret_slips: tuple[Slip, ...] = (),
         proxies: tuple[str, ...] = (),
     ) -> None:
@@ -60,6 +62,8 @@ class Context:
         """What is to be sent, None: nothing."""
         self.mail_secret = mail_secret
         """The mailbox's password, None: it can't be looked into."""
+        self.mail_reused = mail_reused
+        """That password is the login's, which was given for another service."""
         self.secret_slips = secret_slips
         """What went wrong while the login's secret was copied, with nothing of it."""
         self.proxies = proxies
@@ -77,7 +81,8 @@ class Context:
         """The one conversation with that endpoint."""
         known = self._dialogues.get(subject)
         if known is None:
-            known = Dialogue(subject, self.door, self._wish, self.roots, self.limits)
+            wish = replace(self._wish, entrusted=consent.entrusted(self.target, self.results))
+            known = Dialogue(subject, self.door, wish, self.roots, self.limits)
             self._dialogues[subject] = known
         return known
 

@@ -14,7 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from smtpcheck import __version__, failures, net, providers, reach, route, system
+from smtpcheck import __version__, failures, net, reach, route, system
 from smtpcheck.context import Context, Glimpse
 from smtpcheck.core import (
     Failure,
@@ -98,7 +98,8 @@ async def run(
         compared=partial(load_compared, target),
         message=message,
         proxies=machine.proxies,
-        mail_secret=mail_secret or _mail_secret(target, secret),
+        mail_secret=mail_secret or (secret if route.mailbox_user(target) == target.user else None),
+        mail_reused=mail_secret is None,
         secret_slips=sasl.slips_of(secret) if secret is not None and target.secret else (),
     )
     chosen = tuple(probes or all_probes())
@@ -394,18 +395,6 @@ def _read(path: str) -> bytes:
 
 def _media_type(path: str) -> str:
     return mimetypes.guess_type(path)[0] or "application/octet-stream"
-
-
-def _mail_secret(target: Target, secret: Secret | None) -> Secret | None:
-    """The login's secret for the mailbox: only the same user's, and only within one provider or domain."""
-    where = route.mailbox(target)
-    user = target.imap_user or next(iter(target.recipients), "")
-    if secret is None or where is None or user != target.user:
-        return None
-    hosts = [c.host for c in route.candidates(target, ())] or [f"smtp.{target.name}"]
-    known = providers.by_domain(target.name)
-    hosts += [endpoint.host for endpoint in known.smtp] if known else []
-    return secret if any(route.same_house(where[0], host) for host in hosts) else None
 
 
 @cache
