@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from smtpcheck import consent
 from smtpcheck.conversation import Dialogue
 from smtpcheck.core import Conversation, Experiment, Kind, Result, Stage, Subject, Target
 from smtpcheck.credentials import Secret
@@ -49,6 +50,7 @@ class Context:
         message: Composed | None = None,
         mail_secret: Secret | None = None,
         mask: Mask | None = None,
+        mail_reused: bool = False,
         secret_slips: tuple[Slip, ...] = (),
         proxies: tuple[str, ...] = (),
     ) -> None:
@@ -64,6 +66,8 @@ class Context:
         """The mailbox's password, None: it can't be looked into."""
         self.mask = Mask() if mask is None else mask
         """The one mask of the run, for all that is heard in it."""
+        self.mail_reused = mail_reused
+        """That password is the login's, which was given for another service."""
         self.secret_slips = secret_slips
         """What went wrong while the login's secret was copied, with nothing of it."""
         self.proxies = proxies
@@ -81,7 +85,8 @@ class Context:
         """The one conversation with that endpoint."""
         known = self._dialogues.get(subject)
         if known is None:
-            known = Dialogue(subject, self.door, self._wish, self.roots, self.limits, self.mask)
+            wish = replace(self._wish, entrusted=consent.entrusted(self.target, self.results))
+            known = Dialogue(subject, self.door, wish, self.roots, self.limits, self.mask)
             self._dialogues[subject] = known
         return known
 

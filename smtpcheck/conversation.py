@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from smtpcheck import core, providers
+from smtpcheck import consent, core, providers
 from smtpcheck.channel import Channel
 from smtpcheck.core import Direction, Event, Kind, Mode, Stage, Step, Subject
 from smtpcheck.credentials import gate
@@ -321,13 +321,16 @@ class Dialogue:
         if wish.secret is None:
             return
         session, verdict = self.heard.session, self.heard.verdict
-        if session and session.unsafe and "unverified-auth" not in wish.allow:
-            raise Broken(Stage.TLS, Kind.WITHHELD, f"{session.unsafe}, so no secret was sent")
         held = gate(
+            entrusted=self.subject.name in wish.entrusted,
             encrypted=session is not None,
             verified=verdict is not None and verdict.verified,
             allow=wish.allow,
         )
+        if held is Kind.NO_CONSENT:
+            raise CouldNotAsk(Stage.AUTH, held, consent.option(self.subject.name))
+        if session and session.unsafe and "unverified-auth" not in wish.allow:
+            raise Broken(Stage.TLS, Kind.WITHHELD, f"{session.unsafe}, so no secret was sent")
         if held is Kind.UNVERIFIED:
             raise Broken(Stage.CERTIFICATE, held, "the certificate did not verify, so no secret was sent")
         if held:

@@ -118,6 +118,7 @@ class Kind(StrEnum):
     SILENT = "silent"
     UNTRUSTWORTHY = "untrustworthy"
     WITHHELD = "withheld"
+    NO_CONSENT = "no-consent"
     NOT_SEEN = "not-seen"
     BUG = "bug"
 

@@ -123,11 +123,14 @@ def _unquoted(value: str) -> str:
     return value
 
 
-def gate(*, encrypted: bool, verified: bool, allow: tuple[str, ...]) -> Kind | None:
+def gate(*, entrusted: bool, encrypted: bool, verified: bool, allow: tuple[str, ...]) -> Kind | None:
     """Why no secret may be sent on this connection, or None: it may.
 
+    Something has to speak for the host (consent.py; RFC 6186 section 6).
     Verified TLS is needed unless the user said `plaintext-auth` or `unverified-auth` by name.
     """
+    if not entrusted:
+        return Kind.NO_CONSENT
     if not encrypted:
         return None if "plaintext-auth" in allow else Kind.WITHHELD
     return None if verified or "unverified-auth" in allow else Kind.UNVERIFIED

@@ -55,6 +55,8 @@ class Wish:
     offered_order: tuple[str, ...] = tuple(sasl.MECHANISMS)
     """Where no mechanism is named and TLS is on; a provider's own order comes before it."""
     allow: tuple[str, ...] = ()
+    entrusted: frozenset[str] = frozenset()
+    """The hosts that may have the secret."""
     sender: str = ""
     recipients: tuple[str, ...] = ()
     message: bytes | None = None

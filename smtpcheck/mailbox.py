@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from smtpcheck import __version__, core
+from smtpcheck import __version__, consent, core
 from smtpcheck.channel import Channel
 from smtpcheck.core import Direction, Event, Kind, Mode, Stage, Step, Subject
-from smtpcheck.credentials import Secret
+from smtpcheck.credentials import Secret, gate
 from smtpcheck.failures import Broken, CouldNotAsk
 from smtpcheck.net import Door
 from smtpcheck.wire import ProtocolError, imap, sasl, tls, x509
@@ -71,13 +71,16 @@ class Mailbox:
         *,
         user: str,
         secret: Secret,
+        entrusted: bool,
         mask: Mask | None = None,
     ) -> None:
+        """`entrusted`: the host may have the secret."""
         self.subject = Subject(subject.name, subject.address, subject.port, Mode.IMPLICIT)
         self._door = door
         self._roots = roots
         self._user = user
         self._secret = secret
+        self._entrusted = entrusted
         self._mask = mask or sasl.mask_for((user, secret))
         self._reader = imap.ResponseReader()
         self._channel: Channel | None = None
@@ -89,6 +92,7 @@ class Mailbox:
 
     async def open(self, *, identify: bool) -> None:
         """Connect, verify, log in once. Raises CouldNotAsk: a mailbox that can't be looked into proves nothing."""
+        self._gate()  # before a connection on which nothing could be asked
         try:
             await self._connect()
             await self._log_in()
@@ -156,12 +160,18 @@ class Mailbox:
         session = await self._channel.upgrade(subject.name, ANSWER_LIMIT)
         verdict = x509.verify(session.chain, subject.name, self._roots, datetime.now(UTC))
         self._note(Direction.NOTE, b"certificate: " + (b"verified" if verdict.verified else b"not verified"))
-        if not verdict.verified or session.version not in tls.CURRENT:
-            raise Broken(Stage.CERTIFICATE, Kind.UNVERIFIED, "not verified, so no secret was sent")
+        self._gate(verified=verdict.verified and session.version in tls.CURRENT)
         greeting = await self._response()
         if not greeting.ok:
             raise Broken(Stage.GREETING, Kind.REJECTED, self._words(greeting))
         self._capabilities = imap.parse_capabilities(greeting)
+
+    def _gate(self, *, verified: bool = True) -> None:
+        held = gate(entrusted=self._entrusted, encrypted=True, verified=verified, allow=())
+        if held is Kind.NO_CONSENT:
+            raise CouldNotAsk(Stage.DELIVERY, held, consent.option(self.subject.name))
+        if held:
+            raise Broken(Stage.CERTIFICATE, held, "not verified, so no secret was sent")
 
     async def _log_in(self) -> None:
         if not self._capabilities:

@@ -1,7 +1,7 @@
-"""Does anything of a secret leave with the report? What others said is masked as it comes in; here it is looked at again.
+"""Does anything of a secret leave with the report? What others said is masked as it comes in; this is a second look.
 
-A second net, for what came another way (a name, a policy, a bug's text). It leaves short secrets alone, which were masked
-as words where a peer said them: here they could be words of smtpcheck's own.
+It is for what came another way (a name, a policy, a bug's text). It leaves short secrets alone, which were masked as
+words where a peer said them: here they could be words of smtpcheck's own.
 """
 
 from __future__ import annotations

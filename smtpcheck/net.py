@@ -213,7 +213,7 @@ class Door:
                     data = await loop.sock_recv(sock, MAX_UDP)
                     with contextlib.suppress(ProtocolError):
                         if answer := dns.parse_answer(data, name, type_, ident):
-                            heard.append(_sourced(answer, f"{server[0]}:{server[1]}"))
+                            heard.append(_sourced(answer, server))
         return tuple(heard)
 
     def hosts_file(self, name: str, type_: str) -> dns.Answer | None:
@@ -254,7 +254,7 @@ class Door:
             except OSError as error:
                 broke, detail = Kind.RESOLVER_DOWN, error.strerror or type(error).__name__
                 break
-            return _sourced(answer, where)
+            return _sourced(answer, server)
         return dns.Answer(name=name, type=type_, broke=broke, detail=detail, source=where)
 
     async def _one_query(self, server: tuple[str, int], query: bytes, name: str, type_: str, ident: int) -> dns.Answer:
@@ -412,8 +412,10 @@ def http_body(data: bytes) -> bytes:
     return body
 
 
-def _sourced(answer: dns.Answer, where: str) -> dns.Answer:
-    return replace(answer, source=where)
+def _sourced(answer: dns.Answer, server: tuple[str, int]) -> dns.Answer:
+    """RFC 6698 section A.3: on the way from another machine anybody may have set the AD bit."""
+    local = ip_address(server[0]).is_loopback
+    return replace(answer, source=f"{server[0]}:{server[1]}", authenticated=answer.authenticated and local)
 
 
 def _reach(address: str) -> int:

@@ -116,8 +116,10 @@ def _stop() -> None:
 # A diagnosis again
 
 # Of a report that came from somebody else: what would read this machine's files and variables, send a message or hand
-# a password to a server that did not verify. All can be named again.
-_LEFT_BEHIND = frozenset({"spec", "kind", "name", "secret", "imap_secret", "allow", "send", "message", "attach"})
+# a password to a server that did not verify or that this user never named. All can be named again.
+_LEFT_BEHIND = frozenset(
+    {"spec", "kind", "name", "secret", "imap_secret", "imap", "allow", "send", "message", "attach"}
+)
 
 
 def aim(report: Report, **options: Any) -> tuple[Target, Secret | None]:

@@ -195,6 +195,14 @@ def by_host(host: str) -> Provider | None:
     return known
 
 
+def ids_of(host: str) -> frozenset[str]:
+    """The ids of all rows whose submission or IMAP host it is; several share one, as Microsoft's two do."""
+    name = _ascii(host)
+    found = {row.id for row in providers() if name in _served_at(row)}
+    wild = _wildcard(name)
+    return frozenset(found | {wild[0].id} if wild else found)
+
+
 def nearest_host(host: str) -> str | None:
     """The one known submission host that `host` may be a slip of, at most two edits away.
 
@@ -289,6 +297,12 @@ def _recommended() -> frozenset[str]:
     found = {row.smtp[0].host for row in providers()}
     found |= {variant.hosts[0] for _, variant in _variants() if variant.domains or variant.mx}
     return frozenset(host for host in found if _wildcard(host) is None)
+
+
+def _served_at(row: Provider) -> frozenset[str]:
+    boxes = (row.imap, *(variant.imap for variant in row.variant))
+    imap = {box.host for box in boxes if box}
+    return frozenset({row.smtp[0].host, *imap, *(host for variant in row.variant for host in variant.hosts)})
 
 
 def _variants() -> Iterator[tuple[Provider, Variant]]:

@@ -34,13 +34,6 @@ SUBMISSION_PORTS = (465, 587, 2525, 25)
 MAX_ENDPOINTS = 8
 # Whose addresses are looked up; more exchanges than any healthy domain has.
 MAX_HOSTS = 16
-# Under a country's domain these are registries, as a rule (https://publicsuffix.org/list/): who is beside whom there
-# is a stranger. Platforms that sell names below their own are not known here.
-_REGISTRIES = (
-    "ac ad art asn biz co com csiro ed edu firm fin gen go gob gouv gov gr gv id in ind inf info int k12 lg lib ltd "
-    "me mil mod mus ne net nhs nic nom or org plc police press priv pro re res sch sci school store tm tv web"
-)
-_REGISTRY_LABELS = frozenset(_REGISTRIES.split())
 # 994 is NetEase's second port for implicit TLS.
 _IMPLICIT_PORTS = frozenset({465, 994})
 # The probes that an endpoint has to pass before it is preferred to others.
@@ -319,33 +312,13 @@ def mailbox(target: Target) -> tuple[str, int] | None:
     """Host and port of the mailbox to look into: the one named, else the recipient's provider's."""
     if target.imap:
         return parse_server(target.imap, 993)
-    user = target.imap_user or next(iter(target.recipients), "")
-    provider = providers.by_domain(user.rpartition("@")[2])
+    provider = providers.by_domain(mailbox_user(target).rpartition("@")[2])
     return (provider.imap.host, provider.imap.port) if provider and provider.imap else None
 
 
-def same_house(one: str, other: str) -> bool:
-    """Two hosts of one provider row, or beside each other under one domain: a secret of one may go to the other."""
-    one, other = one.lower().rstrip("."), other.lower().rstrip(".")
-    rows = [providers.by_host(host) for host in (one, other)]
-    if rows[0] and rows[1]:
-        return rows[0].id == rows[1].id
-    parents = [host.partition(".")[2] for host in (one, other)]
-    beside = parents[0] == parents[1] and not (literal(one) or literal(other))
-    return one == other or (beside and somebodys(parents[0]))
-
-
-def registered(host: str) -> str:
-    """The shortest end of a host's name that one party registered, as example.co.uk; the host itself where none is."""
-    labels = host.lower().rstrip(".").split(".")
-    ends = (".".join(labels[-count:]) for count in range(2, len(labels) + 1))
-    return next((end for end in ends if somebodys(end)), host.lower())
-
-
-def somebodys(domain: str) -> bool:
-    """Registered by one party, as example.com or example.co.uk, and not a registry such as com or co.uk."""
-    *labels, second, top = ["", *domain.split(".")]
-    return bool(second) and (bool(any(labels)) or not (len(top) == 2 and second in _REGISTRY_LABELS))
+def mailbox_user(target: Target) -> str:
+    """Whose mailbox it is: the user named, else the first recipient."""
+    return target.imap_user or next(iter(target.recipients), "")
 
 
 def asked(target: Target) -> tuple[Stage, ...]:

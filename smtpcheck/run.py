@@ -14,7 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from smtpcheck import __version__, failures, net, providers, reach, route, system
+from smtpcheck import __version__, failures, net, reach, route, system
 from smtpcheck.context import Context, Glimpse
 from smtpcheck.conversation import Dialogue
 from smtpcheck.core import (
@@ -92,7 +92,7 @@ async def run(
         load_roots(target.ca_compare)  # a file that can't be read is the caller's mistake, now and not later
     door = open_door(target, dialer, limits, machine)
     message = _composed(target, lang)
-    mail_secret = mail_secret or _mail_secret(target, secret)
+    reused = secret if route.mailbox_user(target) == target.user else None
     ctx = Context(
         target=target,
         door=door,
@@ -102,8 +102,9 @@ async def run(
         compared=partial(load_compared, target),
         message=message,
         proxies=machine.proxies,
-        mail_secret=mail_secret,
-        mask=sasl.mask_for((target.user, secret), (_mail_user(target), mail_secret)),
+        mail_secret=mail_secret or reused,
+        mail_reused=mail_secret is None,
+        mask=sasl.mask_for((target.user, secret), (route.mailbox_user(target), mail_secret or reused)),
         secret_slips=sasl.slips_of(secret) if secret is not None and target.secret else (),
     )
     chosen = tuple(probes or all_probes())
@@ -398,22 +399,6 @@ def _read(path: str) -> bytes:
 
 def _media_type(path: str) -> str:
     return mimetypes.guess_type(path)[0] or "application/octet-stream"
-
-
-def _mail_user(target: Target) -> str:
-    return target.imap_user or next(iter(target.recipients), "")
-
-
-def _mail_secret(target: Target, secret: Secret | None) -> Secret | None:
-    """The login's secret for the mailbox: only the same user's, and only within one provider or domain."""
-    where = route.mailbox(target)
-    user = _mail_user(target)
-    if secret is None or where is None or user != target.user:
-        return None
-    hosts = [c.host for c in route.candidates(target, ())] or [f"smtp.{target.name}"]
-    known = providers.by_domain(target.name)
-    hosts += [endpoint.host for endpoint in known.smtp] if known else []
-    return secret if any(route.same_house(where[0], host) for host in hosts) else None
 
 
 @cache

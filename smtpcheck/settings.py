@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from smtpcheck.consent import PREFIX
 from smtpcheck.core import PATHS, Mode, Stage, Target, TargetKind
 from smtpcheck.net import Detour, parse_server
 from smtpcheck.route import literal, usual_mode
@@ -236,9 +237,7 @@ def _in_names(char: str) -> bool:
 
 
 def _checked(target: Target) -> Target:
-    for consent in target.allow:
-        if consent not in CONSENTS:
-            raise UsageError(f"{consent[:40]!r} can't be allowed; known: {', '.join(CONSENTS)}")
+    target = replace(target, allow=tuple(map(_allowed, target.allow)))
     if not 0.5 <= target.deadline <= 3600:
         raise UsageError("--deadline is 0.5 to 3600 seconds")
     if unprintable(target.subject):
@@ -252,6 +251,16 @@ def _checked(target: Target) -> Target:
     if target.ehlo:
         target = replace(target, ehlo=_ehlo(target.ehlo))
     return _servers_checked(_envelope_checked(_stages_checked(target)))
+
+
+def _allowed(word: str) -> str:
+    """A consent, a host's name in it as DNS has it."""
+    if word in CONSENTS:
+        return word
+    if word.lower().startswith(PREFIX) and word[len(PREFIX) :]:
+        name = word[len(PREFIX) :]
+        return PREFIX + _name(name[1:-1] if literal(name[1:-1]) else name, len(PREFIX))
+    raise UsageError(f"{word[:40]!r} can't be allowed; known: {', '.join(CONSENTS)}, {PREFIX}NAME")
 
 
 def _stages_checked(target: Target) -> Target:

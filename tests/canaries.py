@@ -1,4 +1,4 @@
-"""How may a secret come back? Every form that a server could give it, and a search that shares no code with the mask."""
+"""How may a secret come back? Every form that a server could give it; a search that shares no code with the mask."""
 
 from __future__ import annotations
 

@@ -252,7 +252,8 @@ def test_an_empty_secret_is_none() -> None:
 @pytest.mark.parametrize("verified", [True, False])
 @pytest.mark.parametrize("encrypted", [True, False])
 def test_gate(encrypted: bool, verified: bool, allow: tuple[str, ...]) -> None:
-    held = gate(encrypted=encrypted, verified=verified, allow=allow)
+    assert gate(entrusted=False, encrypted=encrypted, verified=verified, allow=allow) is Kind.NO_CONSENT
+    held = gate(entrusted=True, encrypted=encrypted, verified=verified, allow=allow)
     expected = {
         (True, True): None,
         (True, False): None if "unverified-auth" in allow else Kind.UNVERIFIED,
@@ -265,5 +266,5 @@ def test_gate(encrypted: bool, verified: bool, allow: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("allow", [("plaintext",), ("PLAINTEXT-AUTH",), ("auth",), ("",)])
 def test_consent_is_by_its_whole_name(allow: tuple[str, ...]) -> None:
-    assert gate(encrypted=False, verified=False, allow=allow) is Kind.WITHHELD
-    assert gate(encrypted=True, verified=False, allow=allow) is Kind.UNVERIFIED
+    assert gate(entrusted=True, encrypted=False, verified=False, allow=allow) is Kind.WITHHELD
+    assert gate(entrusted=True, encrypted=True, verified=False, allow=allow) is Kind.UNVERIFIED

@@ -59,6 +59,25 @@ def door(*servers: Any, **options: Any) -> Door:
     return Door(resolvers=[(LOOPBACK, each.port) for each in servers], dns_timeout=QUICK, **options)
 
 
+class FromAfar(Door):
+    """A door whose resolver stands on another machine; a detour to the practice resolver for UDP."""
+
+    async def datagram(
+        self, address: str, port: int, data: bytes, limit: float, fits: Any
+    ) -> tuple[bytes, float, float]:
+        return await super().datagram(LOOPBACK, port, data, limit, fits)
+
+
+@pytest.mark.parametrize(("make", "address", "vouched"), [(Door, LOOPBACK, True), (FromAfar, "192.0.2.53", False)])
+async def test_the_ad_bit_counts_from_a_resolver_on_loopback_alone(
+    make: type[Door], address: str, vouched: bool
+) -> None:
+    async with running(server := zone(NameServer(signed=True))):
+        at = make(resolvers=[(address, server.port)], dns_timeout=QUICK)
+        for answer in (await at.ask(HOST, "A"), await at.ask_unchecked(HOST, "A")):
+            assert (len(answer.addresses), answer.authenticated) == (2, vouched)
+
+
 class Recording:
     """A dialer that opens nothing: it notes who was to be called and answers with an error."""
 

@@ -300,8 +300,9 @@ def test_a_strangers_report_can_not_name_what_is_read_or_allowed_here(
     report = smtpcheck.check(account.target, **account.options)
     theirs = {
         "secret": f"file:{tmp_path / 'key'}",
-        "allow": ("unverified-auth",),
+        "allow": ("unverified-auth", "host:smtp.attacker.test"),
         "send": True,
+        "imap": "imap.attacker.test",
         "message": "/etc/passwd",
     }
     stranger = replace(report, target=replace(report.target, **theirs, until=Stage.DELIVERY))
@@ -310,6 +311,7 @@ def test_a_strangers_report_can_not_name_what_is_read_or_allowed_here(
 
     assert password is None
     assert (target.secret, target.allow, target.send, target.message, target.until) == ("", (), False, "", None)
+    assert target.imap == ""
     assert (target.dns, target.ca_file) == (report.target.dns, report.target.ca_file)
     assert notebook.aim(stranger, allow=("unverified-auth",))[0].allow == ("unverified-auth",)
     with pytest.raises(smtpcheck.UsageError):

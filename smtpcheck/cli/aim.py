@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from smtpcheck.credentials import Secret
 
 _MODE = "expect TLS to start so: auto, starttls, implicit, plain"
-_ALLOW = "send the secret so: plaintext-auth, unverified-auth"
+_ALLOW = "let the secret go: plaintext-auth, unverified-auth, host:NAME"
 _target = under("who to ask")
 _login = under("how to log in")
 _may = under("what may be tried")
@@ -137,7 +138,32 @@ def _aim(spec: str, options: dict[str, Any]) -> tuple[Target, Secret | None, Sec
     options["secret"] = "env:SMTPCHECK_PASSWORD" if secret else ""
     options["imap_secret"] = default_imap_secret(environ) if "send" in options else ""
     mail_secret = resolve(options["imap_secret"], environ) if options["imap_secret"] else None
-    return parse_target(spec, **options), secret, mail_secret, typing
+    aim = parse_target(spec, **options)
+    if secret and _at_terminal():
+        yes, asking = _agreed(aim, reused=mail_secret is None)
+        aim, typing = replace(aim, allow=(*aim.allow, *yes)), typing + asking
+    return aim, secret, mail_secret, typing
+
+
+def _agreed(aim: Target, *, reused: bool) -> tuple[tuple[str, ...], float]:
+    """The consents to hosts for which nothing speaks, asked before any connection to them; and the seconds it took.
+
+    DNS is asked ahead of the check for that, since a person is not to be waited for in the middle of it.
+    """
+    import asyncio
+
+    from smtpcheck import consent
+    from smtpcheck.run import ask
+
+    found = asyncio.run(ask("submission", replace(aim, secret="", send=False, message="", until=None)))
+    strange = consent.strangers(aim, found, reused=reused)
+    began = time.monotonic()
+    yes = [consent.PREFIX + host for host in strange if click.confirm(_question(aim, host), default=False, err=True)]
+    return tuple(yes), time.monotonic() - began
+
+
+def _question(aim: Target, host: str) -> str:
+    return f"{host} is not known to belong to {aim.user or aim.name}: send it the password all the same?"
 
 
 def _stage(word: str) -> Any:
@@ -155,12 +181,16 @@ def _ask(aim: Target) -> Secret | None:
     from smtpcheck.credentials import Secret
 
     wanted = aim.user and aim.kind is not TargetKind.MX and aim.until in (None, Stage.AUTH, Stage.MAIL, Stage.RCPT)
-    if not wanted or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not wanted or not _at_terminal():
         return None
     typed = click.prompt(
         f"password for {aim.user} (empty: no login)", hide_input=True, default="", err=True, show_default=False
     )
     return Secret(typed) if typed else None
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _run(

@@ -47,9 +47,10 @@ def mechanisms(_ctx: click.Context, _param: click.Parameter, typed: str) -> Item
 
 def consents(_ctx: click.Context, _param: click.Parameter, typed: str) -> Items:
     """What `--allow` takes."""
+    from smtpcheck.consent import PREFIX
     from smtpcheck.settings import CONSENTS
 
-    return _fitting(CONSENTS, typed)
+    return _fitting((*CONSENTS, PREFIX), typed)
 
 
 def stages(_ctx: click.Context, _param: click.Parameter, typed: str) -> Items:

@@ -27,10 +27,12 @@ A row says which server misbehaves how; what it does not say is good.
   beside   records of a second resolver, which the user names after the first, "NAME TYPE DATA" each
   hosts    what this machine's hosts file says, "ADDRESS NAME" each; proxies: names of variables that name one
   letter   the message that the user hands in as a file, with LF for line ends; {account} is me@DOMAIN
+  srv      false: no SRV record names the account's server
   records  further ones, "NAME TYPE DATA" each, in place of those above; {host} and {domain} are filled in, and
            {spki}, the SHA-256 of the leaf's key in hexadecimal
   signed   the resolver says that DNSSEC vouches for its answers
-  send     a message is to be sent; folder: where it lands, "" for nowhere; imap: how the mailbox misbehaves (imapd)
+  send     a message is to be sent; folder: where it lands, "" for nowhere; imap: how the mailbox misbehaves (imapd);
+           mailbox: its host
   ntp      how the time server misbehaves (ntpd.NtpFault); offset: what its time is ahead of ours, in seconds
 """
 
@@ -120,6 +122,7 @@ class Fault:
     address: str = "127.0.0.1"
     address6: str = ""
     mx: str = "10 {host}."
+    srv: bool = True
     records: tuple[str, ...] = ()
     network: tuple[Route, ...] = ()
     beside: tuple[str, ...] = ()
@@ -134,6 +137,7 @@ class Fault:
     """Where it lands; empty: nowhere."""
     imap: str = ""
     """How the IMAP server misbehaves."""
+    mailbox: str = "imap.{domain}"
 
 
 _READ: Mapping[str, Any] = {

@@ -151,7 +151,7 @@ class Lab:
         options |= {name: _named(value, domain, host) for name, value in row.options.items()}
         mailbox = await self._mailbox(row, authority, domain, password, server, resolver)
         if mailbox:
-            options |= {"send": True, "imap": f"imap.{domain}:{mailbox.port}"}
+            options |= {"send": True, "imap": f"{row.mailbox.format(domain=domain)}:{mailbox.port}"}
         if row.letter:
             options["message"] = self._letter(row, f"me@{domain}")
         return Practice(
@@ -246,7 +246,7 @@ class Lab:
         """The account's mailbox, into which the server's accepted mail is put."""
         if not row.send:
             return None
-        host, user = f"imap.{domain}", f"me@{domain}"
+        host, user = row.mailbox.format(domain=domain), f"me@{domain}"
         context = authority.issue("good", host).server_context()
         mailbox = ImapServer(host=host, context=context, accounts={user: password}, fault=row.imap)
         await self._started(mailbox)
@@ -356,7 +356,7 @@ def _token(row: Fault) -> str:
 
 def _publish(resolver: NameServer, row: Fault, domain: str, host: str, port: int, names: Mapping[str, str]) -> None:
     """Put a fault's names into the table: RFC 6186 and RFC 8314 section 5.1 for SRV."""
-    if row.target == "account":
+    if row.target == "account" and row.srv:
         service = "_submissions" if row.mode is Mode.IMPLICIT else "_submission"
         resolver.add(f"{service}._tcp.{domain}", "SRV", f"0 1 {port} {host}.")
     for name in (host, domain):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from smtpcheck import providers, route
+from smtpcheck import consent, providers, route
 from smtpcheck.context import Context
 from smtpcheck.core import Finding, Kind, Mode, Probe, Result, Rule, Scalar, Severity, Stage, Subject, Target
 from smtpcheck.failures import CouldNotAsk
@@ -69,7 +69,16 @@ class Delivery(Probe[DeliveryFacts]):
             raise CouldNotAsk(Stage.DELIVERY, Kind.NXDOMAIN, f"the IMAP host {subject.name} has no address")
         user = ctx.target.imap_user or ctx.target.recipients[0]
         where = Subject(subject.name, address, subject.port, Mode.IMPLICIT)
-        mailbox = Mailbox(where, ctx.door, ctx.roots, user=user, secret=ctx.mail_secret, mask=ctx.mask)
+        claim = consent.mailbox(ctx.target, ctx.results, subject.name, reused=ctx.mail_reused)
+        mailbox = Mailbox(
+            where,
+            ctx.door,
+            ctx.roots,
+            user=user,
+            secret=ctx.mail_secret,
+            mask=ctx.mask,
+            entrusted=claim is not consent.Claim.NONE,
+        )
         ctx.mailboxes.append(mailbox)
         provider = providers.by_domain(user.rpartition("@")[2]) or providers.by_host(subject.name)
         junk = provider.junk if provider else ()

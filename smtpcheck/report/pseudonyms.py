@@ -19,6 +19,7 @@ from smtpcheck import providers, route
 from smtpcheck.wire import ProtocolError
 from smtpcheck.wire.dns import a_label
 from smtpcheck.wire.inspectors import signed_by
+from smtpcheck.wire.suffixes import registrable
 
 _HOST = r"(?:[a-z0-9_*](?:[a-z0-9_-]*[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])"
 _NAME = re.compile(_HOST, re.ASCII | re.IGNORECASE)
@@ -147,8 +148,9 @@ class Pseudonyms:
             return ".".join([*map(self._label, labels[:cut]), *labels[cut:]])
         if len(labels) == 1:
             return self._label(known)
-        cut = max(0, len(labels) - (2 if route.somebodys(".".join(labels[-2:])) else 3))
-        base = self.numbered("domain", ".".join(labels[cut:]), "domain-{}.example")
+        owned = registrable(known) or known
+        cut = len(labels) - owned.count(".") - 1
+        base = self.numbered("domain", owned, "domain-{}.example")
         return ".".join([*map(self._label, labels[:cut]), base])
 
     def _label(self, label: str) -> str:

@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
-from smtpcheck import providers
+from smtpcheck import consent, providers
 from smtpcheck.core import Contact, Direction, Evidence, Experiment, Finding, Report, Result, Stage, Subject, Target
 from smtpcheck.probes.delivery import DeliveryFacts
 from smtpcheck.report.pseudonyms import Pseudonyms
@@ -238,11 +238,16 @@ class _Redaction:
         changed: Target = self._plain(target)
         return replace(
             changed,
+            allow=tuple(map(self._consent, target.allow)),
             secret=self._reference(target.secret),
             imap_secret=self._reference(target.imap_secret),
             subject="redacted" if target.subject else "",
             text="redacted" if target.text else "",
         )
+
+    def _consent(self, word: str) -> str:
+        name = word.removeprefix(consent.PREFIX)
+        return word if name == word else consent.PREFIX + self._names.host(name)
 
     def _reference(self, reference: str) -> str:
         kind, colon, where = reference.partition(":")

@@ -1,6 +1,6 @@
 """Which octets of a stranger's text are a secret of ours? One mask for all secrets of a run.
 
-A secret can be written in many ways (`WRITINGS`: plain, in base64, in hex ...), and a text can be read in many (`READINGS`:
+A secret can be written in many ways (`WRITINGS`: plain, in base64, in hex ...), and a text read in many (`READINGS`:
 as it stands, unfolded, with its escapes undone ...). It is masked wherever one of its readings holds one of the
 writings; which octets these are is asked only then, since most texts hold none.
 """

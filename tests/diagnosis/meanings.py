@@ -1,4 +1,4 @@
-"""What do words mean, by what a person says of them? expected_replies.toml and expected_errors.toml, and who disagrees."""
+"""What do words mean, as a person says it? expected_replies.toml and expected_errors.toml, and who disagrees."""
 
 from __future__ import annotations
 

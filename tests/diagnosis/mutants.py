@@ -19,7 +19,7 @@ from tests.diagnosis.meanings import Case, answered, error_cases, misheard, misr
 
 
 class Mutant(NamedTuple):
-    """A changed table of replies; `touched` are the rows of which the change may be seen, as widened where it widens."""
+    """A changed table of replies; `touched` are the rows that the change may show in, as widened where it widens."""
 
     kind: str
     name: str
@@ -46,7 +46,11 @@ def _changed(row: Written) -> Iterator[tuple[str, str, Written | None]]:
         yield "empty unless", "", replace(row, unless=())
     for stage in row.stages:
         if len(row.stages) > 1:
-            yield "delete a stage", stage, replace(row, stage=tuple(other for other in row.stages if other is not stage))
+            yield (
+                "delete a stage",
+                stage,
+                replace(row, stage=tuple(other for other in row.stages if other is not stage)),
+            )
     if row.provider:
         yield "count for every provider", "", replace(row, provider="")
     for provider in row.providers:
@@ -193,7 +197,10 @@ def of_errors(table: paste.Errors) -> Iterator[tuple[str, str, paste.ErrorRow, p
             then = (place + far) % len(table)
             other, theirs = table[then]
             mixed = list(table)
-            mixed[place], mixed[then] = (replace(row, among=other.among), words), (replace(other, among=row.among), theirs)
+            mixed[place], mixed[then] = (
+                (replace(row, among=other.among), words),
+                (replace(other, among=row.among), theirs),
+            )
             if row.among != other.among:
                 yield "exchange causes", f"{name} and {far} further", row, tuple(mixed)
 

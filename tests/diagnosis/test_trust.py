@@ -21,7 +21,6 @@ from smtpcheck.probes.mtasts import Exchange, MtaSts, MtastsFacts
 from smtpcheck.probes.tls import Tls, TlsFacts
 from smtpcheck.report import html, json, terminal
 from smtpcheck.report.questions import answer
-from smtpcheck.route import registered
 from smtpcheck.wire.certificate import revoked
 from smtpcheck.wire.tlsa import Dane
 from tests.checking import check_fault, checked
@@ -219,19 +218,6 @@ async def test_only_target_leaves_the_policy_alone() -> None:
         assert not [name for name, _ in practice.resolver.queries if name.startswith("_mta-sts.")]
     assert report.verdict is Verdict.HEALTHY
     assert "policy" not in {contact.who for contact in report.contacts}
-
-
-@pytest.mark.parametrize(
-    ("host", "end"),
-    [
-        ("smtp.qq.com", "qq.com"),
-        ("smtp.sina.com.cn", "sina.com.cn"),
-        ("smtp.mail.example.co.uk", "example.co.uk"),
-        ("localhost", "localhost"),
-    ],
-)
-def test_a_registry_is_no_party_s_name(host: str, end: str) -> None:
-    assert registered(host) == end
 
 
 async def test_experiments_are_few_and_a_healthy_account_has_none() -> None:

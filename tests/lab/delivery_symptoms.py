@@ -51,6 +51,12 @@ def lands_in(folder: str) -> Symptom:
     return check
 
 
+def lies_elsewhere(practice: Practice) -> None:
+    lands_in("INBOX")(practice)
+    assert practice.options["imap"].startswith("imap.elsewhere.test:")
+    assert not practice.target.endswith("elsewhere.test")
+
+
 def refuses_login(practice: Practice) -> None:
     handed_over(practice)
     client = mailbox(practice)
@@ -113,6 +119,8 @@ def lost_after_dot(practice: Practice) -> None:
 
 SYMPTOMS: dict[str, Symptom] = {
     "delivered": lands_in("INBOX"),
+    "mailbox-elsewhere": lies_elsewhere,
+    "mailbox-elsewhere-allowed": lies_elsewhere,
     "accepted-then-spam-folder": lands_in("Junk"),
     "accepted-silently-dropped": lands_in(""),
     "mailbox-refuses-login": refuses_login,

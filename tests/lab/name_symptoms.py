@@ -189,3 +189,18 @@ def unsure(practice: Practice) -> None:
 
 def wrong_mode(practice: Practice) -> None:
     assert tells(practice).mode == 3
+
+
+def led_elsewhere(practice: Practice) -> None:
+    """The records lead to a server of another domain, which is in order and takes the password."""
+    assert domain(practice) != practice.host.partition(".")[2]
+    in_order(practice)
+
+
+def led_by_mx(practice: Practice) -> None:
+    """No SRV record is there, and MX names the provider's exchanger."""
+    for service in ("_submissions", "_submission"):
+        with pytest.raises(dns.resolver.NXDOMAIN):
+            resolver(practice).resolve(f"{service}._tcp.{domain(practice)}.", "SRV")
+    (mx,) = resolver(practice).resolve(domain(practice) + ".", "MX")
+    assert mx.exchange.to_text() == "mxbiz1.qq.com."

@@ -59,6 +59,10 @@ SYMPTOMS: dict[str, Symptom] = {
     "cert-superfluous-root": mail.sent(3),
     "cert-expires-soon": mail.expires_soon,
     "cert-wildcard": mail.in_order,
+    "submission-host-elsewhere": names.led_elsewhere,
+    "submission-host-elsewhere-allowed": names.led_elsewhere,
+    "submission-host-elsewhere-signed": names.led_elsewhere,
+    "submission-host-by-mx": names.led_by_mx,
     "cert-wildcard-too-deep": mail.verifies(62),
     "auth-refused": mail.login(535, b"5.7.8 Error: authentication failed"),
     "qq-password-not-authcode": mail.login(

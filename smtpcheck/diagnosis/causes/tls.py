@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from smtpcheck import providers, route
+from smtpcheck import providers
 from smtpcheck.core import Mode, Scalar, Stage
 from smtpcheck.diagnosis import reached
 from smtpcheck.diagnosis.case import Case, Cause, Holds, always, in_mode, speaks, unknown
@@ -14,6 +14,7 @@ from smtpcheck.probes.greeting import GreetingFacts
 from smtpcheck.probes.hello import HelloFacts
 from smtpcheck.reach import SegmentFacts
 from smtpcheck.route import ModeFacts
+from smtpcheck.wire.suffixes import registrable
 
 # Postfix "Helo command rejected: ...", Exim "Syntactically invalid EHLO argument(s)", Sendmail and Exchange "Invalid
 # domain name", Outlook "Access Denied, Bad HELO", NetEase "MI:NHD"
@@ -111,7 +112,7 @@ def stripped(case: Case) -> bool | None:
         return False
     facts = case.facts("greeting")
     said = facts.greeting.text.lower() if isinstance(facts, GreetingFacts) and facts.greeting else ""
-    domain = route.registered(host)
+    domain = registrable(host) or host
     # another name in the greeting: another server answers, which may have no TLS of its own
     return True if re.search(rf"(?:^|[\s.]){re.escape(domain)}(?:[\s.:,]|$)", said) else None
 

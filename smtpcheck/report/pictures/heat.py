@@ -14,7 +14,7 @@ from smtpcheck.report.tongues import Tongues
 
 MAX_ENDPOINTS = 60
 """Rows; more than eight are asked only where all addresses are wanted."""
-_HELD_BACK = (Kind.UNVERIFIED, Kind.WITHHELD)
+_HELD_BACK = (Kind.UNVERIFIED, Kind.WITHHELD, Kind.NO_CONSENT)
 
 
 def endpoints(report: Report) -> tuple[Subject, ...]:

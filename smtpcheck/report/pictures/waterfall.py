@@ -82,7 +82,7 @@ def _walked(report: Report, talk: Conversation) -> Iterator[Bar]:
 
 
 def _ended(step: Step) -> Status:
-    held_back = (Kind.UNVERIFIED, Kind.WITHHELD)
+    held_back = (Kind.UNVERIFIED, Kind.WITHHELD, Kind.NO_CONSENT)
     return Status.OK if step.broke is None else Status.BLOCKED if step.broke in held_back else Status.FAIL
 
 
