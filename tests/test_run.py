@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
+import pytest
+
+from smtpcheck import net
 from smtpcheck.context import Glimpse
 from smtpcheck.core import Mode, Stage
+from smtpcheck.credentials import Secret
 from smtpcheck.lab import Lab, Practice
-from smtpcheck.run import run
+from smtpcheck.run import run, settled, wish
 from smtpcheck.settings import parse_target
 from tests.checking import SHORT, aim
 
@@ -59,3 +65,35 @@ async def test_who_waits_for_our_own_turn_is_not_waited_for() -> None:
     assert len(seen[-1].conversations) == 3
     assert max(map(len, waited)) == 2
     assert waited[-1] == {587, 2525}
+
+
+# What is asked for, from the target
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "login", "verified"),
+    [
+        ("me@x.test", {"secret": "env:X"}, True, True),
+        ("h.test:587", {"secret": "env:X", "user": "me"}, True, True),
+        ("me@x.test", {}, False, True),
+        ("me@x.test", {"secret": "env:X", "until": Stage.CERTIFICATE}, False, True),
+        # an exchanger is never logged in to, and takes mail without TLS
+        ("mx:x.test", {"secret": "env:X"}, False, False),
+    ],
+)
+def test_the_secret_is_at_hand_for_the_login_alone(
+    spec: str, options: dict[str, Any], login: bool, verified: bool
+) -> None:
+    target = replace(parse_target(spec), **options)
+    wanted = wish(target, Secret("x"), None)
+
+    assert (wanted.secret is not None, wanted.tls_required) == (login, verified)
+    assert (wanted.message, wanted.octets, wanted.user) == (None, 0, target.user)
+
+
+def test_the_time_server_of_this_machine_is_asked_where_none_is_named_and_others_may_be() -> None:
+    own = net.system_ntp()
+
+    assert settled(parse_target("h.test")).ntp == own
+    assert settled(parse_target("h.test", ntp="n.test")).ntp == "n.test"
+    assert settled(parse_target("h.test", only_target=True)).ntp == ""

@@ -200,7 +200,7 @@ def _blocked(case: Case) -> tuple[Stage, ...]:
     """The asked stages that could not be reached because of this."""
     stage = case.finding.stage
     path = PATHS[case.primary.mode if case.primary else Mode.STARTTLS]
-    if stage is Stage.CLOCK or stage not in path:
+    if stage not in path:
         return ()
     later = path[path.index(stage) + 1 :]
     # the certificate stops nothing but the login and what stands on it
