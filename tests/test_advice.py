@@ -312,7 +312,9 @@ def test_no_command_has_a_blank_to_fill_in(code: str, lang: str) -> None:
 
 
 def test_a_blank_is_told_from_a_word_of_the_protocol() -> None:
-    text = "HOST `nc HOST 587` `dig {name} MX` `AUTH LOGIN` `echo $NAME ${USER}` `IP:{ip}` `SSL_CERT_FILE=x -d OLD.NAME`"
+    text = (
+        "HOST `nc HOST 587` `dig {name} MX` `AUTH LOGIN` `echo $NAME ${USER}` `IP:{ip}` `SSL_CERT_FILE=x -d OLD.NAME`"
+    )
     assert blanks(text) == {"HOST", "OLD", "NAME"}
 
 

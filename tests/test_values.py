@@ -79,7 +79,14 @@ def test_a_dialogue_by_hand_goes_through_tls_where_the_port_does() -> None:
 def test_who_sends_and_who_receives_is_known_from_the_target() -> None:
     names = "domain user sender recipient sender_domain recipient_domain"
     sent = known("me@example.com", names, sender="news@example.org", recipients=("you@example.net",))
-    assert sent == ["example.com", "me@example.com", "news@example.org", "you@example.net", "example.org", "example.net"]
+    assert sent == [
+        "example.com",
+        "me@example.com",
+        "news@example.org",
+        "you@example.net",
+        "example.org",
+        "example.net",
+    ]
     host = known("smtp.example.co.uk:587", names)
     assert host == [
         *("example.co.uk", "me@example.co.uk", "me@example.co.uk", "you@example.co.uk"),

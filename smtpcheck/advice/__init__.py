@@ -245,10 +245,11 @@ class Words:
         return fill(self.ui[f"evidence.{evidence.who}"], {"stage": stage}, "")
 
     def _entry(self, diagnosis: Diagnosis) -> Entry:
-        known = self._known(diagnosis) if self._report else STANDARD
-        return told(diagnosis.code, self.lang, diagnosis.seen, diagnosis.subject, known)
+        return told(diagnosis.code, self.lang, diagnosis.seen, diagnosis.subject, self._known(diagnosis))
 
     def _known(self, diagnosis: Diagnosis) -> Mapping[str, Scalar]:
+        if self._report is None:
+            return STANDARD
         # late: the way that a report took needs the DNS library, which a known code can be explained without
         from smtpcheck.advice.values import values
 

@@ -12,7 +12,9 @@ from typing import Any
 
 from smtpcheck.core import Scalar
 
-_REPLY = re.compile(r"(?P<code>[2-5][0-9]{2})[ -](?P<text>(?:(?P<enhanced>[245]\.[0-9]{1,3}\.[0-9]{1,3})[ :])?.*)", re.S)
+_REPLY = re.compile(
+    r"(?P<code>[2-5][0-9]{2})[ -](?P<text>(?:(?P<enhanced>[245]\.[0-9]{1,3}\.[0-9]{1,3})[ :])?.*)", re.DOTALL
+)
 
 _TABLE: Mapping[str, Any] = MappingProxyType(
     tomllib.loads(files("smtpcheck.advice").joinpath("examples.toml").read_text("utf-8"))

@@ -10,7 +10,7 @@ from importlib.resources import files
 from types import MappingProxyType
 
 from smtpcheck import advice, providers
-from smtpcheck.advice.examples import STANDARD
+from smtpcheck.advice.examples import SEEN, STANDARD
 from smtpcheck.advice.values import about
 from smtpcheck.core import Confidence, Scalar
 from smtpcheck.diagnosis.paste import Answer, Candidate, Named
@@ -21,6 +21,8 @@ MAX_SAID = 300
 """Characters of what was pasted that are shown again."""
 MAX_CANDIDATES = 8
 _UNKNOWN = "…"
+_TYPED = ("address", "exchange")
+"""What stands in commands of the advice and is a name."""
 
 
 @cache
@@ -110,13 +112,16 @@ def _candidate(
     return lines
 
 
-def _told(code: str, lang: str, seen: Mapping[str, Scalar], known: Mapping[str, Scalar]) -> advice.Entry:
+def _told(code: str, lang: str, seen: Mapping[str, Scalar], known: Mapping[str, Scalar] = STANDARD) -> advice.Entry:
     """The entry with what the text says; what only an observation would know is left open."""
     entry = advice.entry(code, lang)
     subject = str(seen["subject"])
     open_ = {name for text in (entry.texts if entry else ()) for name in advice.placeholders(text)} - known.keys()
-    told = advice.told(code, lang, dict.fromkeys(open_, _UNKNOWN) | dict(seen), subject, known)
-    return replace(told, summary=advice.told(code, lang, seen, subject).summary) if entry and entry.short else told
+    # a command with an example can be read and corrected, one with a gap can't
+    examples = {**{name: SEEN[name] for name in _TYPED}, "name": known["host"]}
+    told = advice.told(code, lang, {**dict.fromkeys(open_, _UNKNOWN), **examples, **seen}, subject, known)
+    unsaid = entry is not None and not advice.placeholders(entry.summary) <= {*seen, "subject"}
+    return replace(told, summary=told.short) if told.short and unsaid else told
 
 
 def _seen(one: Named, answer: Answer, ours: Mapping[str, str]) -> dict[str, Scalar]:
