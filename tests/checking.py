@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from smtpcheck.advice import Words
+from smtpcheck.advice import LANGUAGES, Words, entry, placeholders
+from smtpcheck.advice.values import values
 from smtpcheck.core import Report, Status, Target, Verdict
 from smtpcheck.credentials import Secret
 from smtpcheck.heard import Limits
@@ -58,6 +60,21 @@ def assert_answered(report: Report) -> None:
     assert (report.verdict is Verdict.BROKEN) == any(one.status is Status.FAIL for one in answers)
     assert open_ones or report.verdict is not Verdict.INCONCLUSIVE
     assert all(one.why for one in open_ones)
+
+
+def assert_told(report: Report) -> None:
+    """Every value that the advice needs is there, and no command is left with a blank for one that it may not hold."""
+    for told in report.diagnoses:
+        known = {**values(report, told.subject, told.seen), **told.seen, "subject": told.subject}
+        for lang in LANGUAGES:
+            found, words = entry(told.code, lang), Words(lang, report)
+            assert found
+            for text in (found.why, *found.steps, found.otherwise):
+                assert placeholders(text) <= known.keys(), (told.code, text)
+            shown = (words.summary(told), words.why(told), words.otherwise(told), *(s for _, s in words.steps(told)))
+            commands = " ".join(part for text in shown for part in text.split("`")[1::2])
+            assert not set(re.findall(r"[A-Z_]+", commands)) & {"HOST", "PORT", "ENDPOINT", "STARTTLS", "USER"}
+            assert not placeholders(" ".join(shown)), told.code
 
 
 def assert_lossless(report: Report) -> None:

@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
+import dns.rdatatype
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from smtpcheck import advice
 from smtpcheck.advice import LANGUAGES, VALUE_LIMIT, Entry, Words, entry, fill, language, placeholders, ui
+from smtpcheck.advice.examples import REPLY, SEEN, STANDARD
 from smtpcheck.core import (
     Alternative,
     Confidence,
@@ -37,6 +39,7 @@ from smtpcheck.diagnosis.case import always, symptom
 from smtpcheck.diagnosis.causes import CAUSES
 from smtpcheck.diagnosis.evidence import UNKNOWN_WORDS
 from smtpcheck.probes import probes, rules
+from smtpcheck.wire import sasl
 
 ROOM = Path(advice.__file__).parent
 FOLDERS = {lang: ROOM / lang.replace("-", "_") for lang in LANGUAGES}
@@ -266,17 +269,63 @@ def test_chinese_is_chinese(code: str) -> None:
 def test_both_languages_show_the_same_values_and_only_those_at_hand(code: str) -> None:
     english, chinese = used(code, "en"), used(code, "zh-CN")
     assert english == chinese
-    assert english <= offered_to(code)
+    assert english <= offered_to(code) | STANDARD.keys()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("code", CODES)
+def test_a_summary_shows_only_what_was_seen(code: str, lang: str) -> None:
+    """It names findings in tables, where no report is at hand."""
+    content(code, lang)
+    found = entry(code, lang)
+    assert found
+    assert placeholders(found.summary) | placeholders(found.short) <= offered_to(code)
+
+
+# What a reader would have to fill in: named as a value is that a report knows, or as people name such a blank.
+BLANKS = {part.upper() for name in (*STANDARD, *SEEN, *REPLY) for part in (name, *name.split("_"))} | {
+    *("FILE", "DEVICE", "HASH", "HOSTNAME", "IFACE", "INTERFACE", "MAILBOX", "MXHOST", "NUMBER", "PASSWORD", "PROXY"),
+    *("ROOT", "SELECTOR", "SERVICE", "YOU", "YOUR", "OLD", "NEW", "YOUR-ADDRESS"),
+}
+# But for words of the protocols, which stand there as they are sent.
+WORDS_OF_PROTOCOLS = {
+    *(kind.name for kind in dns.rdatatype.RdataType),
+    *sasl.KNOWN,
+    *("EHLO", "AUTH", "STARTTLS", "MAIL", "RCPT", "DATA", "QUIT", "RSET", "IMAP", "ID"),
+}
+
+
+def blanks(text: str) -> set[str]:
+    """The words in its commands that a reader has to replace; a variable of the shell is none."""
+    commands = " ".join(text.split("`")[1::2])
+    words = set(re.findall(r"(?<![\w$}{-])[A-Z][A-Z0-9_-]*(?![\w}]|:\{)", commands))
+    return words & (BLANKS - WORDS_OF_PROTOCOLS)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("code", CODES)
+def test_no_command_has_a_blank_to_fill_in(code: str, lang: str) -> None:
+    content(code, lang)
+    found = entry(code, lang)
+    assert found
+    assert set().union(*map(blanks, found.texts)) == set()
+
+
+def test_a_blank_is_told_from_a_word_of_the_protocol() -> None:
+    text = (
+        "HOST `nc HOST 587` `dig {name} MX` `AUTH LOGIN` `echo $NAME ${USER}` `IP:{ip}` `SSL_CERT_FILE=x -d OLD.NAME`"
+    )
+    assert blanks(text) == {"HOST", "OLD", "NAME"}
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("code", sorted(CAUSE_CODES))
-def test_what_decides_needs_no_values(code: str, lang: str) -> None:
-    """It is shown where the cause is only an alternative, and the values there are another finding's."""
+def test_what_decides_needs_no_values_of_its_own(code: str, lang: str) -> None:
+    """It is shown where the cause is only an alternative, and what was seen there is another finding's."""
     content(code, lang)
     found = entry(code, lang)
     assert found
-    assert not placeholders(found.decides)
+    assert placeholders(found.decides) <= STANDARD.keys()
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -494,7 +543,7 @@ def test_a_diagnosis_in_words(lang: str) -> None:
     steps = words.steps(found)
     assert [id_ for id_, _ in steps] == [f"address-nxdomain.{i + 1}" for i in range(len(plain.steps))]
     assert any("smtp.example.com A`" in text for _, text in steps)
-    assert words.otherwise(found) == plain.otherwise
+    assert words.otherwise(found) == plain.otherwise.replace("{domain}", "example.com")
     assert (
         words.decided_by(found, Alternative("conn-refused", Confidence.LIKELY)) == entry("conn-refused", lang).decides
     )

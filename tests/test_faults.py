@@ -14,6 +14,7 @@ from tests.checking import (
     assert_answered,
     assert_lossless,
     assert_redacted_alike,
+    assert_told,
     check_fault,
     checked,
 )
@@ -36,6 +37,7 @@ async def test_a_fault_comes_out_as_expected(fault: str) -> None:
     assert not [result for result in report.results if result.status == "bug"]
     assert report.complete
     assert_answered(report)
+    assert_told(report)
     assert_lossless(report)
     assert_redacted_alike(report)
 

@@ -1,6 +1,7 @@
 """What is to be said about a code, in the reader's language? One file a code; only the files needed are read.
 
-A text may hold {placeholders}, filled with what a finding saw. Those values come from strangers.
+A text may hold {placeholders}, filled with what a finding saw and, but for the summary, with what the report knows
+(`values`). All those values come from strangers.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any
 
 import msgspec
 
-from smtpcheck.core import Alternative, Diagnosis, Evidence, Finding, Scalar
+from smtpcheck.advice.examples import REPLY, SEEN, STANDARD, reply, subject_shown
+from smtpcheck.core import Alternative, Diagnosis, Evidence, Finding, Report, Scalar
 
 LANGUAGES = ("en", "zh-CN")
 VALUE_LIMIT = 300
@@ -28,7 +30,15 @@ _CODE = re.compile(r"[a-z0-9-]{1,80}")
 _VARIABLES = ("SMTPCHECK_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 _PLACE = re.compile(r" \(\{([a-z_]+)\}\)|（\{([a-z_]+)\}）|(?:: |：| )?\{([a-z_]+)\}")
 # What may stand in a command line that a reader copies: no quote, no expansion, no option.
-_SHELL_SAFE = re.compile(r"[A-Za-z0-9_.:\[][A-Za-z0-9.:@_/+\[\]-]*")
+_WORD = r"[A-Za-z0-9_.:\[][A-Za-z0-9.:@_/+\[\]-]*"
+_SHELL_SAFE = re.compile(_WORD)
+# Values that are options or commands themselves: these and no other, whoever wrote them.
+_OPTIONS = {
+    "starttls": re.compile(r"(?:-starttls smtp)?"),
+    "swaks_tls": re.compile(r"(?:-tls|--tls-on-connect)?"),
+    "nameserver_port": re.compile(r"(?:-p [0-9]{1,5})?"),
+    "by_hand": re.compile(rf"nc -C {_WORD} [0-9]{{1,5}}|openssl s_client -quiet -crlf -connect {_WORD}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,11 @@ class Entry:
     steps: tuple[str, ...] = ()
     otherwise: str = ""
     decides: str = ""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that is said, in the order of reading."""
+        return (self.summary, self.short, self.why, *self.steps, self.otherwise, self.decides)
 
 
 _KEYS = frozenset(field.name for field in fields(Entry)) - {"code"}
@@ -135,7 +150,7 @@ def _filled(part: str, values: Mapping[str, Scalar], *, command: bool) -> str:
     def value(match: re.Match[str]) -> str:
         name = match[match.lastindex or 0]
         shown = _visible(values[name]) if name in values else "?"
-        if command and not _SHELL_SAFE.fullmatch(shown):
+        if command and not _OPTIONS.get(name, _SHELL_SAFE).fullmatch(shown):
             shown = name.upper()
         return match[0].replace(f"{{{name}}}", shown) if shown else ""
 
@@ -155,48 +170,66 @@ def _escaped(char: str) -> str:
     return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
 
 
-def told(code: str, lang: str, seen: Mapping[str, Scalar], subject: str) -> Entry:
-    """The entry with its values; for a code without one an entry that says so."""
+def told(
+    code: str, lang: str, seen: Mapping[str, Scalar], subject: str, known: Mapping[str, Scalar] = STANDARD
+) -> Entry:
+    """The entry with its values: what was seen, else the standard ones in `known`; for a code without one an entry that
+    says so. What decides is about a cause that did not see anything, so that only the standard values fit it.
+    """
     found = entry(code, lang)
     if found is None:
         return Entry(code, fill(ui(lang)["sentence.unknown-code"], {"code": code}, subject))
-    known = placeholders(found.summary) <= {*seen, "subject"}
+    complete = placeholders(found.summary) <= {*seen, "subject"}
+    every = {**known, **seen}
     return replace(
         found,
-        summary=fill(found.summary if known else found.short or found.summary, seen, subject),
-        why=fill(found.why, seen, subject),
-        steps=tuple(fill(step, seen, subject) for step in found.steps),
-        otherwise=fill(found.otherwise, seen, subject),
-        decides=fill(found.decides, seen, subject),
+        summary=fill(found.summary if complete else found.short or found.summary, seen, subject),
+        short=fill(found.short, seen, subject),
+        why=fill(found.why, every, subject),
+        steps=tuple(fill(step, every, subject) for step in found.steps),
+        otherwise=fill(found.otherwise, every, subject),
+        decides=fill(found.decides, known, subject),
     )
+
+
+def example(code: str, lang: str) -> Entry:
+    """The entry as it reads without a report: with examples for all that only a report knows."""
+    found = entry(code, lang)
+    quotes = found is not None and any(placeholders(text) & REPLY for text in found.texts)
+    return told(code, lang, {**STANDARD, **SEEN, **(reply(code) if quotes else {})}, subject_shown())
 
 
 class Words:
     """What a report says in one language; the Protocol of the same name in report/json.py, and a little more."""
 
-    def __init__(self, lang: str) -> None:
+    def __init__(self, lang: str, report: Report | None = None) -> None:
         self.lang = lang
         self.ui = ui(lang)
+        self._report = report
+
+    def about(self, report: Report, /) -> Words:
+        """The same words, with what that report knows in their advice, where others have examples."""
+        return Words(self.lang, report)
 
     def summary(self, diagnosis: Diagnosis, /) -> str:
         """One line: what is wrong."""
-        return self._told(diagnosis).summary
+        return self._entry(diagnosis).summary
 
     def why(self, diagnosis: Diagnosis, /) -> str:
         """What that means; may be empty."""
-        return self._told(diagnosis).why
+        return self._entry(diagnosis).why
 
     def steps(self, diagnosis: Diagnosis, /) -> Sequence[tuple[str, str]]:
         """What to do, in order, as (id, text); the id is the code and a number from 1."""
-        return [(f"{diagnosis.code}.{i}", text) for i, text in enumerate(self._told(diagnosis).steps, 1)]
+        return [(f"{diagnosis.code}.{i}", text) for i, text in enumerate(self._entry(diagnosis).steps, 1)]
 
     def otherwise(self, diagnosis: Diagnosis, /) -> str:
         """What to do when the steps do not help."""
-        return self._told(diagnosis).otherwise
+        return self._entry(diagnosis).otherwise
 
     def decided_by(self, diagnosis: Diagnosis, alternative: Alternative, /) -> str:
         """What would tell this alternative from the others."""
-        return told(alternative.code, self.lang, diagnosis.seen, diagnosis.subject).decides
+        return self._entry(replace(diagnosis, code=alternative.code)).decides
 
     def finding(self, finding: Finding, /) -> str:
         """One line: what was found."""
@@ -211,5 +244,13 @@ class Words:
         stage = self.ui[f"stage.{evidence.stage}"]
         return fill(self.ui[f"evidence.{evidence.who}"], {"stage": stage}, "")
 
-    def _told(self, diagnosis: Diagnosis) -> Entry:
-        return told(diagnosis.code, self.lang, diagnosis.seen, diagnosis.subject)
+    def _entry(self, diagnosis: Diagnosis) -> Entry:
+        return told(diagnosis.code, self.lang, diagnosis.seen, diagnosis.subject, self._known(diagnosis))
+
+    def _known(self, diagnosis: Diagnosis) -> Mapping[str, Scalar]:
+        if self._report is None:
+            return STANDARD
+        # late: the way that a report took needs the DNS library, which a known code can be explained without
+        from smtpcheck.advice.values import values
+
+        return values(self._report, diagnosis.subject, diagnosis.seen)

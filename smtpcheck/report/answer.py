@@ -10,6 +10,8 @@ from importlib.resources import files
 from types import MappingProxyType
 
 from smtpcheck import advice, providers
+from smtpcheck.advice.examples import SEEN, STANDARD
+from smtpcheck.advice.values import about
 from smtpcheck.core import Confidence, Scalar
 from smtpcheck.diagnosis.paste import Answer, Candidate, Named
 from smtpcheck.report import safe
@@ -19,6 +21,8 @@ MAX_SAID = 300
 """Characters of what was pasted that are shown again."""
 MAX_CANDIDATES = 8
 _UNKNOWN = "…"
+_TYPED = ("address", "exchange")
+"""What stands in commands of the advice and is a name."""
 
 
 @cache
@@ -66,8 +70,9 @@ def _one(one: Named, answer: Answer, sheet: Sheet, ours: Mapping[str, str]) -> l
         return lines + sheet.para("", ours["unknown-reply"].format(meaning=meaning(one, sheet.words.lang)))
     alone = len(one.candidates) == 1
     lines += [(("  " + ours["likely" if alone else "possible"], ""),)]
+    known = {**STANDARD, **(about(safe.visible(answer.host, 120)) if answer.host else {})}
     for number, candidate in enumerate(one.candidates[:MAX_CANDIDATES], 1):
-        lines += _candidate(f"{number}. ", candidate, _seen(one, answer, ours), sheet, ours, full=alone)
+        lines += _candidate(f"{number}. ", candidate, _seen(one, answer, ours), known, sheet, ours, full=alone)
     return lines + sheet.more(len(one.candidates) - MAX_CANDIDATES)
 
 
@@ -79,12 +84,19 @@ def _where(one: Named, sheet: Sheet, ours: Mapping[str, str]) -> str:
 
 
 def _candidate(
-    label: str, candidate: Candidate, seen: Mapping[str, Scalar], sheet: Sheet, ours: Mapping[str, str], *, full: bool
+    label: str,
+    candidate: Candidate,
+    seen: Mapping[str, Scalar],
+    known: Mapping[str, Scalar],
+    sheet: Sheet,
+    ours: Mapping[str, str],
+    *,
+    full: bool,
 ) -> list[Line]:
     lang = sheet.words.lang
     if advice.entry(candidate.code, lang) is None:
         return sheet.para(label, f"{candidate.code}: {ours['no-text']}", indent=3)
-    told = _told(candidate.code, lang, seen)
+    told = _told(candidate.code, lang, seen, known)
     aside = [ours["only-at"].format(provider=_name(candidate.provider, lang))] if candidate.provider else []
     lines = sheet.para(label, f"{candidate.code}{''.join(f' ({text})' for text in aside)}", indent=3)
     lines += sheet.para("", told.summary, indent=6)
@@ -100,14 +112,16 @@ def _candidate(
     return lines
 
 
-def _told(code: str, lang: str, seen: Mapping[str, Scalar]) -> advice.Entry:
+def _told(code: str, lang: str, seen: Mapping[str, Scalar], known: Mapping[str, Scalar] = STANDARD) -> advice.Entry:
     """The entry with what the text says; what only an observation would know is left open."""
     entry = advice.entry(code, lang)
     subject = str(seen["subject"])
-    texts = (entry.summary, entry.why, *entry.steps, entry.otherwise, entry.decides) if entry else ()
-    open_ = {name for text in texts for name in advice.placeholders(text)}
-    told = advice.told(code, lang, dict.fromkeys(open_, _UNKNOWN) | dict(seen), subject)
-    return replace(told, summary=advice.told(code, lang, seen, subject).summary) if entry and entry.short else told
+    open_ = {name for text in (entry.texts if entry else ()) for name in advice.placeholders(text)} - known.keys()
+    # a command with an example can be read and corrected, one with a gap can't
+    examples = {**{name: SEEN[name] for name in _TYPED}, "name": known["host"]}
+    told = advice.told(code, lang, {**dict.fromkeys(open_, _UNKNOWN), **examples, **seen}, subject, known)
+    unsaid = entry is not None and not advice.placeholders(entry.summary) <= {*seen, "subject"}
+    return replace(told, summary=told.short) if told.short and unsaid else told
 
 
 def _seen(one: Named, answer: Answer, ours: Mapping[str, str]) -> dict[str, Scalar]:

@@ -40,7 +40,7 @@ def render(reports: Sequence[Report], *, lang: str = "en") -> str:
     _opened(book, reports, words)
     for number, report in enumerate(reports, 1):
         book.suffix = f"-{number}" if len(reports) > 1 else ""
-        _explained(book, report, words)
+        _explained(book, report, words.about(report))
         _asked_again(book, report, words)
     made = _nbformat.v4.new_notebook(metadata=_METADATA, cells=book.cells)
     return f"{_nbformat.writes(made)}\n"

@@ -40,7 +40,7 @@ _CELL = "text-align:left;vertical-align:top;padding:.1em .8em .1em 0;background:
 
 def render(report: Report, *, lang: str = "en") -> str:
     """The report as a fragment of HTML; a page may hold several."""
-    words = advice.Words(lang)
+    words = advice.Words(lang, report)
     status = path.OF_VERDICT[report.verdict]
     style = f"{_BOX};border-left:4px solid {_COLORS[status]};padding:.2em 1em"
     parts = [

@@ -49,7 +49,7 @@ def one_line(text: str) -> str:
 
 def advice(recorded: Diagnosis, report: Report, words: Words) -> Iterator[str]:
     """A diagnosis as lines of plain text: where, what was said, what to do, what else it could be."""
-    told, ui = safe.diagnosis(recorded), words.ui
+    told, ui, words = safe.diagnosis(recorded), words.ui, words.about(report)
     sure = f"[{safe.visible(told.code, 80)}, {ui[f'confidence.{told.confidence}']}]"
     yield f"{label('cause', words)}{one_line(words.summary(told))} {sure}"
     if told.subject:

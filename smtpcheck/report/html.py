@@ -142,7 +142,7 @@ def _open(report: Report, spoken: Tongues) -> Html | None:
 
 
 def _diagnosis(report: Report, recorded: Diagnosis, spoken: Tongues, *, first: bool) -> Html:
-    told = safe.diagnosis(recorded)
+    told, spoken = safe.diagnosis(recorded), spoken.about(report)
     summary = tag("p", spoken.each(lambda words: opening(words.summary(told))), class_="summary")
     why = any(words.why(told) for words in spoken.words)
     return tag(

@@ -44,6 +44,9 @@ _REFERENCE = re.compile(r"(?:(?:env|file):.+)?", re.DOTALL)
 class Words(Protocol):
     """What a report says in one language; written for people, ignored when read again."""
 
+    def about(self, report: core.Report, /) -> Words:
+        """The same words, with what that report knows in their advice."""
+
     def summary(self, diagnosis: core.Diagnosis, /) -> str:
         """One sentence: what is wrong."""
 
@@ -151,7 +154,7 @@ def _report(report: core.Report, words: Words, catalog: Catalog, at: str) -> dic
     keys = [(result.probe, result.subject) for result in report.results]
     if len(set(keys)) < len(keys):
         raise ValueError(f"{at}.results: two results of one probe about one subject")
-    hints = get_type_hints(core.Report)
+    hints, words = get_type_hints(core.Report), words.about(report)
     written = {key: dump(getattr(report, key), hints[key], f"{at}.{key}") for key in _PLAIN}
     written["diagnoses"] = [_diagnosis(d, words, f"{at}.diagnoses[{i}]") for i, d in enumerate(report.diagnoses)]
     written["diagnosis"] = written["diagnoses"][0] if report.diagnoses else None

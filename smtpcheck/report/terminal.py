@@ -42,7 +42,7 @@ def render(
 
     `unicode` False spells our own symbols in ASCII; words and what a server said keep their characters.
     """
-    page = _Page(report, Sheet(advice.Words(lang), max(width, NARROWEST), unicode))
+    page = _Page(report, Sheet(advice.Words(lang, report), max(width, NARROWEST), unicode))
     if quiet:
         return printed(page.brief(), color)
     if verbose:
@@ -56,7 +56,7 @@ def render(
 
 
 def explanation(entry: advice.Entry, *, lang: str = "en", width: int = 80) -> str:
-    """What is said about a code; a value that only a report knows stays in braces."""
+    """What is said about a code, with its values."""
     sheet = Sheet(advice.Words(lang), max(width, NARROWEST))
     lines: list[Line] = [((entry.code, "bold"),), *sheet.para("", entry.summary)]
     if entry.why:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from smtpcheck.advice import LANGUAGES, Words
-from smtpcheck.core import Stage
+from smtpcheck.core import Report, Stage
 from smtpcheck.report import path
 from smtpcheck.report.labels import labels
 from smtpcheck.report.lines import title
@@ -33,6 +33,10 @@ class Tongues:
         if len({content.source for _, content in written}) == 1:
             return written[0][1]
         return together(tag(element, content, class_="l", lang=lang) for lang, content in written)
+
+    def about(self, report: Report) -> Tongues:
+        """The same languages, with what that report knows in their advice."""
+        return Tongues(tuple(words.about(report) for words in self.words))
 
     def ui(self, key: str) -> Html:
         """A word of the catalogue."""

@@ -47,7 +47,7 @@ def test_the_first_line_says_how_it_went_then_and_now(old, new, said):
 def test_then_and_now_are_told_with_their_causes():
     text = "\n".join(lines(samples.healthy(), later(samples.refused()), width=200))
     assert "Then: 2026-02-03 04:05 UTC, healthy up to login" in text
-    assert "Now: 2026-02-06 04:05 UTC (3 days apart), user name or password is wrong" in text
+    assert "Now: 2026-02-06 04:05 UTC (3 days apart), the server rejects user name or password" in text
 
 
 def test_a_new_break_that_nothing_explains_is_said_to_be_that():

@@ -133,7 +133,8 @@ def test_the_same_in_chinese():
 
 @spoken
 def test_all_steps_alternatives_and_second_faults_are_told(lang):
-    report, words = samples.ambiguous(), advice.Words(lang)
+    report = samples.ambiguous()
+    words = advice.Words(lang, report)
     text = re.sub(r"\s+", " ", text_of(fragment.render(report, lang=lang)))
     first, second = report.diagnoses
     told = [text for diagnosis in report.diagnoses for _, text in words.steps(diagnosis)]
@@ -146,7 +147,7 @@ def test_all_steps_alternatives_and_second_faults_are_told(lang):
 
 def test_a_command_stands_in_code():
     source = fragment.render(samples.expired())
-    assert re.search(r"<code [^>]*>certbot renew --cert-name NAME</code>", source)
+    assert re.search(r"<code [^>]*>certbot renew --cert-name smtp\.example\.test</code>", source)
 
 
 def test_remarks_and_results_are_tables():

@@ -116,7 +116,8 @@ def test_the_same_in_chinese():
 
 @spoken
 def test_all_steps_alternatives_and_second_faults_are_told(lang):
-    report, words = samples.ambiguous(), advice.Words(lang)
+    report = samples.ambiguous()
+    words = advice.Words(lang, report)
     text = text_of(html.render(report, lang=lang), lang)
     first, second = report.diagnoses
     told = [step for diagnosis in report.diagnoses for _, step in words.steps(diagnosis)]
@@ -230,7 +231,7 @@ def test_several_reports_begin_with_a_table_of_verdicts():
     assert len(rows) == 4
     cells = [text_of(cell) for cell in re.findall(r"<t[dh].*?</t[dh]>", rows[1])]
     assert cells[:3] == ["Broken", "me@example.test", "Login"]
-    assert cells[3].startswith("User name or password is wrong")
+    assert cells[3].startswith("The server rejects user name or password")
     assert text_of(rows[0]).startswith("Healthyme@example.testHealthy up to login; delivery not tested")
 
 

@@ -86,6 +86,9 @@ CATALOG = catalog([Wide])
 
 
 class Spoken:
+    def about(self, report):
+        return self
+
     def summary(self, diagnosis):
         return f"{diagnosis.code} 坏了"
 

@@ -35,9 +35,8 @@ def command(words: tuple[str, ...], lang: str | None) -> None:
     from smtpcheck.report.terminal import explanation
 
     chosen, columns = advice.language(lang or ""), min(width(), 100)
-    entry = advice.entry(words[0], chosen) if len(words) == 1 else None
-    if entry:
-        click.echo(explanation(entry, lang=chosen, width=columns))
+    if len(words) == 1 and advice.entry(words[0], chosen):
+        click.echo(explanation(advice.example(words[0], chosen), lang=chosen, width=columns))
         return
     found = _answered(words)
     if not found.named and len(words) == 1 and words[0] != "-" and len(words[0].split()) == 1:

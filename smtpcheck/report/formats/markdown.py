@@ -45,7 +45,7 @@ def _overview(report: Report, words: Words) -> str:
 
 
 def _report(report: Report, words: Words, level: str) -> Iterator[str]:
-    mark, ui = path.SYMBOLS[path.OF_VERDICT[report.verdict]], words.ui
+    mark, ui, words = path.SYMBOLS[path.OF_VERDICT[report.verdict]], words.ui, words.about(report)
     yield f"{level} {mark} {prose(title(path.headline(report, ui)))}"
     yield ""
     yield f"{code(gist.spec(report))}, {report.started:%Y-%m-%d %H:%M} UTC, {prose(path.effort(report, ui))}"

@@ -108,8 +108,8 @@ def _result(one: Diagnosis | Finding, level: str, text: str) -> dict[str, Any]:
 
 def _rule(code: str, words: Words) -> dict[str, Any]:
     """The code explained without the values of this report."""
-    entry, rule = advice.entry(code, words.lang), rules().get(code)
-    if entry is None:
+    entry, rule = advice.example(code, words.lang), rules().get(code)
+    if advice.entry(code, words.lang) is None:
         return {"id": code, "shortDescription": {"text": code}, "help": {"text": code}}
     steps = [f"{number}. {gist.one_line(step)}" for number, step in enumerate(entry.steps, 1)]
     help_text = "\n".join(filter(None, (gist.one_line(entry.why), *steps, title(gist.one_line(entry.otherwise)))))
