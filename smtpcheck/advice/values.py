@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from smtpcheck import route
 from smtpcheck.core import Mode, Report, Scalar, Subject, TargetKind
 from smtpcheck.system import parse_server
+from smtpcheck.wire.suffixes import registrable
 
 # RFC 2606 section 3 and RFC 5737 section 3 keep these for documents; 127.0.0.53 is the stub of systemd-resolved.
 _RESOLVER = "127.0.0.53:53"
@@ -78,7 +79,7 @@ def _people(report: Report, host: str) -> dict[str, Scalar]:
 
 
 def _domain_of(host: str) -> str:
-    return route.registered(host) if "." in host and not route.literal(host) else "example.com"
+    return registrable(host) or "example.com"
 
 
 def _endpoint(report: Report, subject: str) -> Subject:
