@@ -26,8 +26,8 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # From the ground up: a room may import itself and what is below it.
 ROOMS = (
     "core", "wire", "failures", "providers", "system", "net", "credentials", "route", "reach", "settings", "heard",
-    "channel", "https", "sending", "conversation", "mailbox", "context", "probes", "diagnosis", "masking", "run", "advice",
-    "snippets", "targets", "report", "frames", "fleet",
+    "channel", "https", "sending", "conversation", "mailbox", "context", "probes", "diagnosis", "masking", "run",
+    "advice", "snippets", "targets", "report", "frames", "fleet",
 )  # fmt: skip
 FRONT_DOORS = {"__init__", "__main__", "api", "cli", "demo", "exporter", "notebook", "pytest_plugin"}
 LAB_KNOWS = {"core", "wire", "lab"}

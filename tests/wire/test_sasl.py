@@ -6,11 +6,9 @@ import base64
 import copy
 import json
 import pickle
-import quopri
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -29,7 +27,6 @@ from smtpcheck.wire.sasl import (
     Login,
     Looks,
     Mask,
-    mask_for,
     Plain,
     Scram,
     Unproven,
@@ -37,6 +34,7 @@ from smtpcheck.wire.sasl import (
     begin,
     command,
     look,
+    mask_for,
     preference,
 )
 from smtpcheck.wire.slips import SIGNS
