@@ -1,7 +1,7 @@
-"""Does anything of a secret leave with the report? What others said is masked as it comes in; this is a second look.
+"""Does anything of a secret leave with the report? What others said is masked as it comes in; here it is read again.
 
-It is for what came another way (a name, a policy, a bug's text). It leaves short secrets alone, which were masked as
-words where a peer said them: here they could be words of smtpcheck's own.
+A second net, for what came another way (a name, a policy, a bug's text). It leaves short secrets alone, which were
+masked as words where a peer said them: here they could be words of smtpcheck's own.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 # What the user named and what the report is sorted by.
 _NAMES = (Target, Subject, Contact, type)
-# Codes and other words of ours; text of a peer that is but one such word was masked as it came in.
-_OURS = re.compile(r"[a-z-]*")
+# Codes and other words of ours, hosts and addresses; text of a peer that is no more was masked as it came in.
+_OURS = re.compile(r"[a-z-]*|(?:[\w.+-]+@)?[\w-]+(?:\.[\w-]+)+\.?(?:\[[\w.:]+\])?(?::\d+)?(?:/[a-z]+)?")
 
 
 def masked_report(report: Report, mask: Mask) -> Report:

@@ -1,4 +1,4 @@
-"""How may a secret come back? Every form that a server could give it; a search that shares no code with the mask."""
+"""How may a secret come back? Every form that a server could give it, and a search without code of the mask's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import html
 import json
 import quopri
 import re
-import textwrap
+import warnings
 from collections.abc import Callable, Mapping
 from urllib.parse import quote, quote_plus, unquote_to_bytes
 
@@ -79,11 +79,14 @@ def readings(text: str) -> set[str]:
     """The text as somebody might read it who looks for a secret: with its escapes undone, without its layout."""
     raw = text.encode("utf-8", "surrogatepass")
     found = {text, html.unescape(text), unquote_to_bytes(raw).decode("utf-8", "replace")}
-    found |= {codecs.decode(raw, "unicode_escape", "replace")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of what is no escape
+        found |= {codecs.decode(raw, "unicode_escape", "replace")}
     found |= {quopri.decodestring(raw).decode("utf-8", "replace")}
     # bytes in the JSON report and in repr stand as \xNN
     octets = re.sub(rb"\\+x([0-9a-fA-F]{2})", lambda match: bytes.fromhex(match[1].decode()), raw)
     found |= {octets.decode("utf-8", "replace"), octets.decode("latin-1")}
+    found |= {re.sub(r"<[^<>]+>", " ", each) for each in (text, html.unescape(text))}
     return found | {_bare(each) for each in found}
 
 
@@ -103,8 +106,3 @@ def found(text: str, secret: str) -> set[str]:
         if any(w in each for w in written | {b for b in bare if len(b) >= 10} for each in seen):
             hits.add(name)
     return hits
-
-
-def wrapped(text: str) -> str:
-    """As a screen of 80 columns shows it."""
-    return "\n".join(textwrap.wrap(text, 80))

@@ -1,8 +1,8 @@
 """Which octets of a stranger's text are a secret of ours? One mask for all secrets of a run.
 
-A secret can be written in many ways (`WRITINGS`: plain, in base64, in hex ...), and a text read in many (`READINGS`:
-as it stands, unfolded, with its escapes undone ...). It is masked wherever one of its readings holds one of the
-writings; which octets these are is asked only then, since most texts hold none.
+A secret can be written in many ways (`WRITINGS`: plain, in base64, in hex ...), and a text can be read in many
+(`READINGS`: as it stands, unfolded, with its escapes undone ...). It is masked wherever one of its readings holds one
+of the writings; which octets these are is asked only then, since most texts hold none.
 """
 
 from __future__ import annotations
@@ -31,6 +31,15 @@ _SHORTEST = 4
 _SHORTEST_MADE = 16
 _COMPARED = 4096
 _WORD = rb"[0-9A-Za-z_\x80-\xff]"
+
+# What peers say anyway and what is acted on: of a secret like these nothing is told, and a mask would change verdicts.
+_PROTOCOL = re.compile(
+    rb"(?:(?:STARTTLS|AUTH|PLAIN|LOGIN|CRAM-MD5|DIGEST-MD5|SCRAM-SHA-(?:1|256|512)(?:-PLUS)?|XOAUTH2?|OAUTHBEARER"
+    rb"|EXTERNAL|GSSAPI|NTLM|SIZE|PIPELINING|8BITMIME|SMTPUTF8|ENHANCEDSTATUSCODES|CHUNKING"
+    rb"|BINARYMIME|DSN|HELP|ETRN|VRFY|EXPN"
+    rb"|E?SMTP|EHLO|HELO|MAIL|RCPT|DATA|RSET|NOOP|QUIT)(?:[\s=]+|\Z))+",
+    re.IGNORECASE,
+)
 
 Span = tuple[int, int]
 
@@ -95,7 +104,8 @@ def _undone(match: re.Match[bytes], *, latin: bool) -> bytes:
     return chr(number).encode("utf-8", "surrogatepass") if number < 0x110000 else match[0]
 
 
-_FOLDS = Step(re.compile(rb"\r?\n" + _LEAD, re.IGNORECASE), signs=(b"\n",))
+# " / " is how a reply of several lines stands in evidence
+_FOLDS = Step(re.compile(rb"(?:\r?\n| / )" + _LEAD, re.IGNORECASE), signs=(b"\n", b" / "))
 _SOFT = Step(re.compile(rb"=\r?\n" + _LEAD, re.IGNORECASE), signs=(b"=",))  # RFC 2045 section 6.7
 _SPACES = Step(re.compile(rb"\s+"))
 _MARKS = Step(re.compile(rb"0x(?=[0-9a-f]{2})|[^0-9A-Za-z\x80-\xff]+", re.IGNORECASE))
@@ -105,7 +115,15 @@ def _undoing(escapes: bytes, *signs: bytes, latin: bool = False) -> Step:
     return Step(re.compile(escapes, re.VERBOSE | re.IGNORECASE), partial(_undone, latin=latin), signs)
 
 
-_ANY = _undoing(b"|".join((_BACKSLASH, _PERCENT, _ENTITY, _QUOTED)), b"\\", b"%", b"&", b"=")
+_FAMILIES: Mapping[str, Step] = {
+    "backslashes": _undoing(_BACKSLASH, b"\\"),
+    "backslashes for characters": _undoing(_BACKSLASH, b"\\", latin=True),
+    "percent signs": _undoing(_PERCENT, b"%"),
+    "percent signs for characters": _undoing(_PERCENT, b"%", latin=True),
+    "entities": _undoing(_ENTITY, b"&"),
+    "quoted-printable": _undoing(_QUOTED, b"="),
+}
+_QUOTES = Step(re.compile(rb"\\([\"\\])"), lambda match: match[1], (b"\\",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +143,12 @@ READINGS = (
     Reading("unfolded", (_FOLDS,), short=True),
     Reading("without spaces", (_FOLDS,), _SPACES),
     Reading("without marks", (_FOLDS,), _MARKS),
-    Reading("backslashes", (_FOLDS, _undoing(_BACKSLASH, b"\\")), _SPACES),
-    Reading("backslashes for characters", (_FOLDS, _undoing(_BACKSLASH, b"\\", latin=True)), _SPACES),
-    Reading("percent signs", (_FOLDS, _undoing(_PERCENT, b"%")), _SPACES),
-    Reading("percent signs for characters", (_FOLDS, _undoing(_PERCENT, b"%", latin=True)), _SPACES),
-    Reading("entities", (_FOLDS, _undoing(_ENTITY, b"&")), _SPACES),
-    Reading("quoted-printable", (_FOLDS, _undoing(_QUOTED, b"=")), _SPACES),
-    Reading("quoted-printable with soft line ends", (_SOFT, _FOLDS, _undoing(_QUOTED, b"=")), _SPACES),
-    Reading("escaped twice", (_FOLDS, _ANY, _ANY), _SPACES),
+    *(Reading(name, (_FOLDS, _SPACES, undo), _SPACES) for name, undo in _FAMILIES.items()),
+    Reading("soft line ends", (_SOFT, _FOLDS, _SPACES, _FAMILIES["quoted-printable"]), _SPACES),
+    # as in a quoted string of IMAP, or in JSON within JSON
+    *(Reading(f"{name} in quotes", (_FOLDS, _SPACES, _QUOTES, undo), _SPACES) for name, undo in _FAMILIES.items()),
+    Reading("percent signs twice", (_FOLDS, _SPACES, *(_FAMILIES["percent signs"],) * 2), _SPACES),
+    Reading("entities twice", (_FOLDS, _SPACES, *(_FAMILIES["entities"],) * 2), _SPACES),
 )
 
 
@@ -361,6 +377,7 @@ class Mask:
             if (search.reading.bare, text) not in seen and search.finds(text, words):
                 found += _traced(search.spans(text, words), [(each, read[steps[:n]]) for n, each in enumerate(steps)])
             seen.add((search.reading.bare, text))
+        found = [span for span in found if not _PROTOCOL.fullmatch(raw, *span)]
         return found and _apart(found, [match.span() for match in re.finditer(re.escape(MASK), raw)])
 
     def _prepared(self) -> tuple[_Search, ...]:

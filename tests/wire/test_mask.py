@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import quopri
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -229,6 +231,7 @@ def test_no_row_can_be_left_out(missing: dict[str, object]) -> None:
         mask.add(LONGER, USER)
         mask.add("hunter2", USER)
         mask.add(ODD, USER)
+        mask.add(PAIRED, USER)
     texts = [text for form in MORE_FORMS.values() for text in places(form(LONGER)).values()]
     assert any(less.lines(text) != whole.lines(text) for text in [*SPECIAL, *texts])
 
@@ -236,7 +239,28 @@ def test_no_row_can_be_left_out(missing: dict[str, object]) -> None:
 QUOTED = quopri.encodestring(LONGER.encode()).strip()
 # marks nearly all, and an escape in every family
 ODD = '"&lt;\\n%41=42!?'
+# two backslashes, which a quoted string of IMAP would be of one
+PAIRED = "q\\\\w&lt;é授%41=7zz9"
+
+
+def spelt(raw: bytes, lead: bytes) -> bytes:
+    """The octets above 127, and the lead itself, as escapes of two digits."""
+    return b"".join(lead + b"%02X" % octet if octet > 127 or octet == lead[0] else bytes((octet,)) for octet in raw)
+
+
+PARTLY = (
+    html.escape(PAIRED).encode(),
+    PAIRED.replace("%", "%25").replace("é", "%E9").replace("授", "%u6388").encode(),
+    spelt(PAIRED.encode("gb18030"), b"%"),
+    PAIRED.replace("=", "=3D").encode(),
+    ascii(PAIRED)[1:-1].encode(),
+    spelt(PAIRED.replace("\\", "\\\\").encode("gb18030"), b"\\x").replace(b"\\x5C", b"\\"),
+)
 SPECIAL = (
+    *([part] for part in PARTLY),
+    *([re.sub(rb'(["\\])', rb"\\\1", part)] for part in PARTLY),
+    folded(PARTLY[3], 1),
+    [html.escape(html.escape(PAIRED)).encode()],
     [ODD.replace(";", "; ").encode()],
     # as the name of a mailbox (RFC 3501 section 5.1.3)
     [b'* LIST () "/" c4n/ary+="&AOljiGdD- \\z%41'],
@@ -271,6 +295,19 @@ def test_a_short_secret_is_masked_as_a_word_and_in_base64(secret: str, said: byt
 
 def test_a_short_secret_is_masked_over_two_lines() -> None:
     assert knowing("hunter2").lines([b"no: hun", b"ter2 is wrong"]) == (b"no: " + MASK, MASK + b" is wrong")
+
+
+@pytest.mark.parametrize("secret", ["plain", "login", "PLAIN LOGIN", "starttls", "auth plain", "8BITMIME"])
+def test_what_the_protocol_says_is_left_alone(secret: str) -> None:
+    """It tells nothing there, and without it the verdict would be another."""
+    said = (b"lab.test", b"8BITMIME", b"STARTTLS", b"AUTH PLAIN LOGIN", b"AUTH=PLAIN LOGIN")
+    assert knowing(secret).lines(said) == said
+    assert knowing(secret)(b64(f"\0{USER}\0{secret}")) == MASK
+
+
+@pytest.mark.parametrize("secret", ["maildata", "plainlogin", "starttls1", "size 10485760"])
+def test_what_it_does_not_say_is_masked(secret: str) -> None:
+    assert knowing(secret)(b"no: " + secret.encode()) == b"no: " + MASK
 
 
 @pytest.mark.parametrize("secret", ["<secret>", "secret", "the <secret> of it"])
