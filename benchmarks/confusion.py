@@ -19,7 +19,7 @@ from enum import StrEnum
 
 from smtpcheck.core import Report, Stage, Verdict
 from smtpcheck.lab import Lab, Practice
-from smtpcheck.settings import UsageError
+from smtpcheck.target.grammar import UsageError
 from tests.checking import PATIENT, checked
 from tests.expectations import EXPECTED, Expectation
 

@@ -10,7 +10,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from smtpcheck.report import formats, replay
+from smtpcheck.report import formats
+from smtpcheck.report.saved import replay
 
 FOLDER = Path(__file__).parent.parent / "reports"
 SOURCE = FOLDER / "example.json"
@@ -26,10 +27,10 @@ def examples() -> dict[str, str]:
 
 async def record() -> str:
     """The report about the practice account, as JSON."""
-    from smtpcheck.credentials import Secret
     from smtpcheck.lab import Lab
     from smtpcheck.run import run
-    from smtpcheck.settings import parse_target
+    from smtpcheck.target.credentials import Secret
+    from smtpcheck.target.grammar import parse_target
 
     async with Lab() as lab:
         practice = await lab.start(FAULT)

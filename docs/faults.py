@@ -13,8 +13,8 @@ from collections.abc import Iterator, Set
 from pathlib import Path
 
 from smtpcheck import advice
-from smtpcheck.diagnosis import replies
 from smtpcheck.diagnosis.causes import CAUSES
+from smtpcheck.diagnosis.words import replies
 from smtpcheck.probes import rules
 from tests.expectations import EXPECTED
 

@@ -9,28 +9,29 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from smtpcheck.api import acheck, aprobe, check, dump, load, loads, probe, render
-    from smtpcheck.core import Probe, Report, Result, Target
-    from smtpcheck.credentials import Secret
-    from smtpcheck.frames import frame
-    from smtpcheck.settings import UsageError, parse_target
+    from smtpcheck.contract import Probe
+    from smtpcheck.core import Report, Result, Target
+    from smtpcheck.report.frames import frame
+    from smtpcheck.target.credentials import Secret
+    from smtpcheck.target.grammar import UsageError, parse_target
 
 _HOME = {
     "acheck": "api",
     "aprobe": "api",
     "check": "api",
     "dump": "api",
-    "frame": "frames",
+    "frame": "report.frames",
     "load": "api",
     "loads": "api",
     "probe": "api",
     "render": "api",
-    "Probe": "core",
+    "Probe": "contract",
     "Report": "core",
     "Result": "core",
     "Target": "core",
-    "Secret": "credentials",
-    "UsageError": "settings",
-    "parse_target": "settings",
+    "Secret": "target.credentials",
+    "UsageError": "target.grammar",
+    "parse_target": "target.grammar",
 }
 
 __all__ = [

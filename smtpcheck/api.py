@@ -10,14 +10,16 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from smtpcheck import advice, files
-from smtpcheck.core import Probe, Report, Result, Target
-from smtpcheck.credentials import Secret, resolve
+from smtpcheck import advice
+from smtpcheck.contract import Probe
+from smtpcheck.core import Report, Result, Target
 from smtpcheck.probes import classes
-from smtpcheck.report import formats, json
+from smtpcheck.report import files, formats
+from smtpcheck.report.saved import json
 from smtpcheck.run import ask as run_probe
 from smtpcheck.run import run
-from smtpcheck.settings import default_imap_secret, default_secret, parse_target
+from smtpcheck.target.credentials import Secret, resolve
+from smtpcheck.target.grammar import default_imap_secret, default_secret, parse_target
 
 T = TypeVar("T")
 

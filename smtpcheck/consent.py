@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
-from smtpcheck import providers, route
+from smtpcheck import route
 from smtpcheck.core import Result, Stage, Target, TargetKind
 from smtpcheck.route import SubmissionFacts
-from smtpcheck.system import parse_server
+from smtpcheck.target import providers
+from smtpcheck.wire.address import parse_server
 from smtpcheck.wire.suffixes import same_registrable
 
 PREFIX = "host:"

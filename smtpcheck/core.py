@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-    from smtpcheck.context import Context
+from typing import Any, Generic, TypeVar
 
 Scalar = str | int | float | bool | None
 
@@ -333,43 +327,6 @@ class Result(Generic[F]):
         return None if isinstance(self.outcome, Failure | Blocked | Skipped) else self.outcome
 
 
-class Probe(ABC, Generic[F]):
-    """One question. A subclass is a frozen dataclass whose fields are its knobs."""
-
-    name: ClassVar[str]
-    """The file, the CLI word, the TOML table, the pytest id and the report's anchor."""
-    rules: ClassVar[tuple[Rule, ...]] = ()
-    intrusive: ClassVar[bool] = False
-    """Spends a login attempt or sends mail: only when asked for."""
-    experiment: ClassVar[bool] = False
-    """Decides between look-alikes: runs only after something broke, one after the other, at most three."""
-    last: ClassVar[bool] = False
-    """Asks about the conversations themselves: runs when all of them are over."""
-    patience: ClassVar[float | None] = None
-    """Seconds that a report waits for it once everything else is known; None: until the deadline."""
-
-    @abstractmethod
-    def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
-        """Where to ask, given what is known so far; called again whenever more is known."""
-
-    @abstractmethod
-    async def observe(self, subject: Subject, ctx: Context) -> F:
-        """Ask the network and write down facts; the only step with I/O."""
-
-    @abstractmethod
-    def judge(self, facts: F) -> Iterator[Finding]:
-        """Turn facts into findings; no socket, no clock, no locale."""
-
-    def found(self, code: str, /, **seen: Scalar) -> Finding:
-        """A finding by the rule of that code; the subject is the result's and filled in by `judged`."""
-        rule = next(rule for rule in self.rules if rule.code == code)
-        return Finding(rule.code, rule.severity, rule.stage, "", seen)
-
-    def judged(self, subject: Subject, facts: F) -> tuple[Finding, ...]:
-        """The findings about `subject`."""
-        return tuple(replace(finding, subject=str(subject)) for finding in self.judge(facts))
-
-
 class Who(StrEnum):
     """Who said a thing: it must always be clear whether the server did or smtpcheck."""
 
@@ -497,11 +454,3 @@ class Report:
     def findings(self) -> tuple[Finding, ...]:
         """All findings, in the order of their results."""
         return tuple(finding for result in self.results for finding in result.findings)
-
-    def frame(self, kind: str = "findings", *, lang: str = "") -> DataFrame:
-        """A tidy pandas table: verdicts, findings, stages, exchanges or certificates; frames.py names the columns."""
-        # The one step upwards in the house: people look for the table at the report, which knows no pandas. Taken when
-        # called and only handed on; a registration would leave the method dead until somebody had imported frames.
-        from smtpcheck.frames import frame
-
-        return frame(self, kind, lang=lang)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from smtpcheck import advice
 from smtpcheck.core import Conversation, Finding, Report, Result, Stage, Target
-from smtpcheck.credentials import Secret, resolve
+from smtpcheck.target.credentials import Secret, resolve
 
 if TYPE_CHECKING:
     from smtpcheck.lab import Background
@@ -52,7 +52,7 @@ def html(one: Any, *, lang: str = "") -> str | None:
     """The fragment of a report, result, transcript, chain or table, or of a tuple of them; None for anything else."""
     # late: a script that has IPython loaded but shows nothing needs no renderer
     from smtpcheck.probes.chain import ChainFacts
-    from smtpcheck.report import cells, fragment
+    from smtpcheck.report.notebook import cells, fragment
 
     lang = advice.language(lang)
     match one:
@@ -129,7 +129,7 @@ def aim(report: Report, **options: Any) -> tuple[Target, Secret | None]:
     followed, for it may come from a stranger; `options` name such things anew. The password is SMTPCHECK_PASSWORD or
     typed in, and kept nowhere; None, and no login, where there is none or the report's check had none.
     """
-    from smtpcheck.settings import default_secret, parse_target
+    from smtpcheck.target.grammar import default_secret, parse_target
 
     then, plain = report.target, parse_target(report.target.spec)
     names = [field.name for field in fields(Target) if field.name not in _LEFT_BEHIND]
@@ -147,10 +147,10 @@ def aim(report: Report, **options: Any) -> tuple[Target, Secret | None]:
 
 def _typed(target: Target) -> Secret | None:
     """None for an empty answer, and where nobody can be asked."""
-    from smtpcheck.report import safe
+    from smtpcheck.report import escape
 
     whose = target.user if target.user == target.spec else f"{target.user} ({target.spec})"
-    prompt = advice.ui(advice.language(_lang))["book.password"].format(user=safe.visible(whose, 240))
+    prompt = advice.ui(advice.language(_lang))["book.password"].format(user=escape.visible(whose, 240))
     try:
         said = getpass.getpass(prompt)
     except (EOFError, NotImplementedError):  # no terminal; a kernel that runs without anybody before it
@@ -177,7 +177,7 @@ class Ran:
         return self.output
 
     def _repr_html_(self) -> str:
-        from smtpcheck.report import cells
+        from smtpcheck.report.notebook import cells
 
         return cells.console(self.output, good=self.passed)
 
@@ -243,7 +243,7 @@ class _OfTuple:
 
 def _many(rows: Sequence[Any], lang: str, *, few: int = 0) -> str | None:
     """Objects of one kind; None for a mixture and for strangers."""
-    from smtpcheck.report import cells
+    from smtpcheck.report.notebook import cells
 
     kinds = {type(row) for row in rows}
     if kinds == {Result}:
@@ -258,11 +258,11 @@ def _many(rows: Sequence[Any], lang: str, *, few: int = 0) -> str | None:
 
 
 def _line(row: Report | Result[Any] | Finding) -> str:
-    from smtpcheck.report import safe
+    from smtpcheck.report import escape
 
     if isinstance(row, Report):
         cause = row.diagnosis.code if row.diagnosis else ""
-        return f"{row.verdict:<12} {safe.visible(cause, 40):<28} {safe.visible(row.target.spec, 120)}"
+        return f"{row.verdict:<12} {escape.visible(cause, 40):<28} {escape.visible(row.target.spec, 120)}"
     status = row.status if isinstance(row, Result) else row.severity
     name = row.probe if isinstance(row, Result) else row.code
-    return f"{status:<12} {safe.visible(name, 40):<28} {safe.visible(str(row.subject), 120)}"
+    return f"{status:<12} {escape.visible(name, 40):<28} {escape.visible(str(row.subject), 120)}"

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
-from smtpcheck import providers
+from smtpcheck import route
 from smtpcheck.core import (
     PATHS,
     Blocked,
@@ -26,16 +25,16 @@ from smtpcheck.core import (
     Target,
     TargetKind,
 )
-from smtpcheck.system import parse_server
+from smtpcheck.target import providers
+from smtpcheck.target.grammar import usual_mode
 from smtpcheck.wire import dns
+from smtpcheck.wire.address import parse_server
 
 # RFC 8314 section 3.3 prefers implicit TLS; 2525 is a custom of hosts whose networks filter 587 and 25.
 SUBMISSION_PORTS = (465, 587, 2525, 25)
 MAX_ENDPOINTS = 8
 # Whose addresses are looked up; more exchanges than any healthy domain has.
 MAX_HOSTS = 16
-# 994 is NetEase's second port for implicit TLS.
-_IMPLICIT_PORTS = frozenset({465, 994})
 # The probes that an endpoint has to pass before it is preferred to others.
 _DEEP = ("port", "greeting", "tls", "chain")
 CONCERNS = {
@@ -124,11 +123,6 @@ class ModeFacts:
     stated: bool
     """The user named the mode, so another one is a mistake of the settings."""
     said: bytes = b""
-
-
-def usual_mode(port: int) -> Mode:
-    """What a port number suggests; the observation decides."""
-    return Mode.IMPLICIT if port in _IMPLICIT_PORTS else Mode.STARTTLS
 
 
 def candidates(target: Target, earlier: Sequence[Result[Any]]) -> tuple[Candidate, ...]:
@@ -339,9 +333,57 @@ def _default_until(target: Target) -> Stage:
     return Stage.EHLO if target.mode is Mode.PLAIN else Stage.CERTIFICATE
 
 
-def literal(name: str) -> str:
-    """The address where the name is an IP literal, else empty."""
-    try:
-        return str(ip_address(name))
-    except ValueError:
-        return ""
+LOST = frozenset({Kind.TIMEOUT, Kind.UNREACHABLE, Kind.RESET})
+"""No answer of the host itself."""
+
+
+# After these somebody else may have answered: a filter, a portal, a wrong address.
+_STRANGE = frozenset({"chain-wrong-host", "tls-not-offered", "greeting-not-smtp"})
+
+
+def ports(target: Target, results: Sequence[Result[Any]]) -> dict[Subject, Result[Any]] | None:
+    """Every endpoint with how its port fared; None while that of one is still to come."""
+    found = route.endpoints(target, results)
+    known = {result.subject: result for result in results if result.probe == "port"}
+    looked_up = {result.subject.name for result in results if result.probe == "address"}
+    wanted = [candidate.host for candidate in route.candidates(target, results)][: route.MAX_HOSTS]
+    if not found or not set(wanted) <= looked_up or not set(found) <= known.keys():
+        return None
+    return {subject: known[subject] for subject in found if subject.address}
+
+
+def is_open(result: Result[Any]) -> bool:
+    """A connection came about."""
+    if isinstance(result.outcome, Failure | Blocked):
+        return False
+    return result.facts is not None and result.facts.broke is None
+
+
+def shut(target: Target, results: Sequence[Result[Any]]) -> tuple[Subject, ...]:
+    """The endpoints whose port did not open, where none at all did."""
+    known = ports(target, results)
+    if not known or any(map(is_open, known.values())):
+        return ()
+    return tuple(s for s, result in known.items() if result.facts is not None and result.facts.broke is not Kind.LOCAL)
+
+
+def lost(target: Target, results: Sequence[Result[Any]]) -> tuple[Subject, ...]:
+    """Those of them from which not even a refusal came."""
+    known = ports(target, results) or {}
+    return tuple(s for s in shut(target, results) if getattr(known[s].facts, "broke", None) in LOST)
+
+
+def strange(target: Target, results: Sequence[Result[Any]]) -> tuple[Subject, ...]:
+    """Endpoints at which somebody else may have answered, where none verified."""
+    if any(r.probe == "chain" and r.facts is not None and r.facts.verdict.verified for r in results):
+        return ()
+    # an exchanger's certificate need not verify (RFC 7435), so that a healthy one may be named so
+    telling = _STRANGE - {"chain-wrong-host"} if target.kind is TargetKind.MX else _STRANGE
+    found = (r.subject for r in results for f in r.findings if f.code in telling)
+    return tuple(dict.fromkeys(subject for subject in found if subject.address))
+
+
+def believed(name: str, results: Sequence[Result[Any]]) -> AddressFacts | None:
+    """What was looked up for a host."""
+    found = (r.facts for r in results if r.probe == "address" and r.subject.name == name)
+    return next((facts for facts in found if isinstance(facts, AddressFacts)), None)

@@ -1,355 +1,415 @@
-"""What did the user ask for? The grammar of targets and options, read into a `Target`."""
+"""Which targets does a project name? smtpcheck.toml, pyproject.toml and the environment, laid over each other.
+
+    deadline = 10                     # an option of `check`, for all targets
+    [chain]                           # the knobs of a probe, for all targets
+    warn_days = 30
+    [targets.work]
+    target = "me@example.com"         # whatever `check` takes, and its options under their own names
+    secret = "env:WORK_CODE"          # a reference, never the password
+    login = true                      # without it nobody logs in; `send = true`: nor sends
+    [targets.work.chain]
+    warn_days = 60
+
+A later layer wins key by key: [tool.smtpcheck] of pyproject.toml, smtpcheck.toml, smtpcheck.ENV.toml, then variables:
+SMTPCHECK__DEADLINE, SMTPCHECK__TARGETS__WORK__TARGET, SMTPCHECK__TARGETS__WORK__CHAIN__WARN_DAYS.
+"""
 
 from __future__ import annotations
 
+import difflib
 import re
-import unicodedata
-from collections.abc import Mapping
-from dataclasses import fields, replace
-from enum import StrEnum
-from typing import Any, TypeVar
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, NoReturn, get_type_hints
 
-from smtpcheck.consent import PREFIX
-from smtpcheck.core import PATHS, Mode, Stage, Target, TargetKind
-from smtpcheck.net import Detour, parse_server
-from smtpcheck.route import literal, usual_mode
-from smtpcheck.wire import ProtocolError
-from smtpcheck.wire.dns import a_label
-from smtpcheck.wire.message import addressed, unprintable
-from smtpcheck.wire.slips import code_point, slips
+import msgspec
 
-# Every DNS name fits; what is longer is pasted text.
-_MAX_SPEC = 320
-_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
-_SCHEMES = {"smtp": (587, Mode.STARTTLS), "smtps": (465, Mode.IMPLICIT), "submission": (587, Mode.STARTTLS)}
-# RFC 5321 section 4.5.3.1.8 lets 100; a test needs a few.
-MAX_RECIPIENTS = 10
-# What other programs take as a host: PHP's stream wrappers, and addresses copied from a browser.
-_FOREIGN_SCHEMES = ("ssl", "tls", "starttls", "http", "https")
-_URL_IN_HOST = "host-has-scheme-or-port"
-_ODD_IN_HOST = "host-whitespace-or-punct"
-CONSENTS = ("plaintext-auth", "unverified-auth")
-UNTIL = tuple(stage for stage in PATHS[Mode.STARTTLS])
+from smtpcheck.contract import Probe
+from smtpcheck.core import Mode, Stage, Target, TargetKind
+from smtpcheck.probes import probes as all_probes
+from smtpcheck.target.credentials import dotenv
+from smtpcheck.target.grammar import UsageError, default_imap_secret, default_secret, parse_target
 
-
-class UsageError(Exception):
-    """What was asked for makes no sense; args: a sentence that never echoes a secret. `code`: the cause, or empty."""
-
-    def __init__(self, said: str, code: str = "") -> None:
-        super().__init__(said)
-        self.code = code
-
-    def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a traceback: the way through our code says nothing about a slip in a cell."""
-        return [f"{type(self).__name__}: {self}"]
+SETTINGS = "smtpcheck.toml"
+PYPROJECT = "pyproject.toml"
+ENVIRONMENT = "SMTPCHECK_ENV"
+_PREFIX = "SMTPCHECK__"
+# A larger file is no settings.
+_MAX_FILE = 1 << 20
+_ENV_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,40}")
+_LIKE_A_PASSWORD = re.compile(r"pass|pwd|token|auth_?code|credential|^code$|密码|口令|授权码", re.IGNORECASE)
+_REFERENCE = re.compile(r"(env|file):.+", re.DOTALL)
+# as the command line names them
+_ALIASES = {"from": "sender", "to": "recipients"}
+OPTIONS: Mapping[str, Any] = {
+    **{f.name: get_type_hints(Target)[f.name] for f in fields(Target) if f.name not in ("spec", "kind", "name")},
+    "port": int,
+    "mode": Mode,
+    "until": Stage,
+    "login": bool,
+}
+_FILES = ("ca_file", "message", "html", "attach")
+_SECRETS = ("secret", "imap_secret")
+Table = dict[str, Any]
 
 
-def parse_target(spec: str, **options: Any) -> Target:
-    """The target that `spec` names, with `Target`'s own fields as options. Raises UsageError."""
-    text = spec.strip()
-    if not text or len(text) > _MAX_SPEC:
-        code = "" if text else "host-empty-or-placeholder"
-        examples = "me@example.com, smtp.example.com, host:587, smtps://host or mx:example.com"
-        raise UsageError(f"name a target: {examples}", code)
-    known = [field.name for field in fields(Target)]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise UsageError(f"no option {unknown[0]!r}; known: {', '.join(known)}")
-    given = {name: value for name, value in options.items() if value is not None}
-    if "until" in given:
-        given["until"] = _word(Stage, given["until"], "--until")
-    stated = _word(Mode, given.pop("mode", Mode.AUTO), "--mode")
-    target = _parse(text)
-    return _checked(replace(target, mode=target.mode if stated is Mode.AUTO else stated, **given))
+class Surroundings(dict[str, str]):
+    """Variables, among them secrets: never shown, also not where somebody shows the locals of a traceback."""
+
+    def __repr__(self) -> str:
+        return "<environment>"
+
+    __str__ = __repr__
 
 
-W = TypeVar("W", bound=StrEnum)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One target as written: its options, and its probes with their knobs."""
+
+    name: str
+    spec: str
+    options: Mapping[str, Any]
+    probes: tuple[Probe[Any], ...]
+    folder: Path
+    """What relative paths start from."""
 
 
-def _word(words: type[W], said: str, option: str) -> W:
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What a project says, read and checked."""
+
+    entries: tuple[Entry, ...]
+    defaults: Entry
+    """The options and knobs for all targets, of a target without a name."""
+    environ: Surroundings
+    """The process's variables over those of .env."""
+
+    def named(self, name: str) -> Entry | None:
+        """The target of that name."""
+        return next((entry for entry in self.entries if entry.name == name), None)
+
+    def entry(self, spec: str) -> Entry:
+        """The target of that name, or written so, else one that is written nowhere, with the options for all."""
+        written = (entry for entry in self.entries if entry.spec == spec)
+        return self.named(spec) or next(written, None) or replace(self.defaults, name=spec, spec=spec)
+
+
+def read(
+    folder: Path, environ: Mapping[str, str], *, env: str = "", file: Path | None = None, pyproject: bool = True
+) -> Project:
+    """The targets of the project in `folder`, or those of one settings `file` alone. Raises UsageError."""
+    environ = surroundings(folder, environ)
+    env = env or environ.get(ENVIRONMENT, "")
+    main = file or folder / SETTINGS
+    layers = [_Layer(PYPROJECT, folder, _tool(folder / PYPROJECT))] if pyproject and not file else []
+    if main.is_file():
+        layers.append(_Layer(main.name, main.parent, _tool(main) if main.name == PYPROJECT else _loaded(main)))
+    if env:
+        above = _of_environment(main, env)
+        layers.append(_Layer(above.name, above.parent, _loaded(above)))
+    for layer in layers:
+        layer.check()
+    merged: Table = {}
+    for layer in layers:
+        merged = _over(merged, layer.resolved())
+    return _project(_Layer("the environment", folder, {}).over(merged, environ), folder, environ)
+
+
+def surroundings(folder: Path, environ: Mapping[str, str]) -> Surroundings:
+    """The process's variables over those of the folder's .env."""
+    return Surroundings({**dotenv(folder / ".env"), **environ})
+
+
+def given(spec: str, options: Mapping[str, Any], folder: Path) -> Entry:
+    """A target of a program, its options under the same names as in a file. Raises UsageError."""
+    layer = _Layer("the options", folder, {key: list(v) if isinstance(v, tuple) else v for key, v in options.items()})
+    layer.check()
+    table = layer.resolved()
+    return _entry(spec, spec, {key: value for key, value in table.items() if key != "targets"}, folder)
+
+
+def without_login(entry: Entry) -> Entry:
+    """The same target, only looked at."""
+    options = {key: value for key, value in entry.options.items() if key != "send"}
+    return replace(entry, options=options | {"login": False})
+
+
+def has_targets(pyproject: Path) -> bool:
+    """The file may hold targets; told without reading it as TOML, which takes long."""
     try:
-        return words(said)
-    except ValueError:
-        raise UsageError(f"{option} {said[:20]!r} is unknown; known: {', '.join(words)}") from None
+        return b"smtpcheck" in pyproject.read_bytes()[:_MAX_FILE]
+    except OSError:
+        return False
 
 
-def _parse(text: str) -> Target:
-    scheme, found, rest = text.partition("://")
-    if found:
-        return _from_url(text, scheme.lower(), rest)
-    if text.lower().startswith("mx:"):
-        return Target(spec=text, kind=TargetKind.MX, name=_name(text[3:], 3))
-    if "@" in text:
-        return _account(text)
-    host, port = _host_port(text)
-    return Target(spec=text, kind=TargetKind.HOST, name=host, port=port)
-
-
-def _from_url(text: str, scheme: str, rest: str) -> Target:
-    if scheme not in _SCHEMES:
-        # what stands before :// may be a login as well
-        shown = f"{scheme[:20]}:// " if scheme.isascii() and scheme.isalnum() else "what stands before :// "
-        meant = _url_meant(scheme, rest)
-        instead = f"; {meant} is probably meant" if meant else ""
-        raise UsageError(
-            f"{shown}is no mail scheme; use smtp:// (STARTTLS) or smtps:// (implicit TLS){instead}", _URL_IN_HOST
-        )
-    if "@" in rest:
-        raise UsageError(
-            "leave the login out of the URL: --user names it, the password comes from SMTPCHECK_PASSWORD"
-            + ("; a program that takes it there needs #, / and ? in it percent-encoded" if _cut_short(rest) else ""),
-            "secret-url-not-encoded" if _cut_short(rest) else "",
-        )
-    port, mode = _SCHEMES[scheme]
-    host, given = _host_port(rest.rstrip("/"), len(scheme) + 3)
-    return Target(spec=text, kind=TargetKind.HOST, name=host, port=given or port, mode=mode)
-
-
-def _cut_short(rest: str) -> bool:
-    """The login before the last @ holds what ends a URL's authority (RFC 3986 section 3.2) or begins an escape."""
-    login = rest.rpartition("@")[0]
-    return re.search(r"[/?#@\[\] ]|%(?![0-9A-Fa-f]{2})|:.*:", login) is not None
-
-
-def _url_meant(scheme: str, rest: str) -> str:
-    """What others write as ssl://, tls:// or http://, as this program takes it; empty: nobody can tell."""
-    if "@" in rest or scheme not in _FOREIGN_SCHEMES:
-        return ""
+def line_of(file: Path, name: str) -> int:
+    """The line, from 0, where a target stands in a file; 0 where it is not to be found."""
+    head = re.compile(rf"\s*\[[^\]#]*targets\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*\]")
     try:
-        host, port = _host_port(rest.rstrip("/"))
-    except UsageError:
-        return ""
-    shown = f"[{host}]" if ":" in host else host
-    if scheme in ("http", "https"):
-        return shown
-    implicit = usual_mode(port) is Mode.IMPLICIT if port else scheme == "ssl"
-    return f"{'smtps' if implicit else 'smtp'}://{shown}{f':{port}' if port else ''}"
+        lines = file.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return 0
+    return next((number for number, line in enumerate(lines) if head.match(line)), 0)
 
 
-def _account(text: str) -> Target:
-    local, _, domain = text.rpartition("@")
-    if ":" in local or not local:
-        raise UsageError("name the account alone, as me@example.com: a password never belongs in an argument")
-    for place, char in enumerate(local, 1):
-        if not char.isprintable() or char in (" <>,;" if local[0] == '"' else " <>,;@"):
+def aimed(entry: Entry, environ: Mapping[str, str], *, login: bool = False, send: bool = False) -> Target:
+    """What to check, going no further than was consented to by the entry or, for all, by `login` and `send`.
+
+    Without consent nothing is sent, nobody logs in, and the check ends at the certificate. Raises UsageError.
+    """
+    options = dict(entry.options)
+    stated = options.pop("login", None)
+    given = options.pop("send", False) or send
+    secrets = {name: options.pop(name, "") for name in _SECRETS}
+    plain = parse_target(entry.spec, **{k: v for k, v in options.items() if k != "until"})
+    known = plain.sender and (plain.recipients or plain.kind is TargetKind.ACCOUNT)
+    sends = given and (bool(known) or not send)
+    logs_in = bool(sends if stated is None else stated) or login or send
+    can = bool(plain.user) and plain.kind is not TargetKind.MX
+    if stated and not can:
+        raise UsageError(f"{entry.name}: login = true needs an account as target, or a user")
+    if sends and can and stated is False and not login:
+        raise UsageError(f"{entry.name}: send = true needs login = true: an account's mail is taken after a login only")
+    if not (logs_in and can):
+        return _only_looked_at(entry, options, sends=sends, account=can)
+    reference = secrets["secret"] or default_secret(environ) or "env:SMTPCHECK_PASSWORD"
+    mail = (secrets["imap_secret"] or default_imap_secret(environ)) if sends else ""
+    return parse_target(entry.spec, **options, send=sends, secret=reference, imap_secret=mail)
+
+
+def _only_looked_at(entry: Entry, options: Table, *, sends: bool, account: bool) -> Target:
+    """Without a login: a server takes no mail of an account so, and what it says to that is no news."""
+    beyond = (Stage.AUTH, Stage.MAIL, Stage.RCPT) if account else (Stage.AUTH,)
+    if not sends:
+        beyond = (*beyond, Stage.DATA, Stage.DELIVERY)
+    if options.get("until") in beyond:
+        options.pop("until")
+    if account and not options.get("until"):
+        options["until"] = Stage.EHLO if options.get("mode") is Mode.PLAIN else Stage.CERTIFICATE
+    return parse_target(entry.spec, **options, send=sends and not account)
+
+
+NOTHING = Entry(name="", spec="", options={}, probes=(), folder=Path())
+"""A target of which nothing is said."""
+
+
+# Reading
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One source of settings."""
+
+    said: str
+    folder: Path
+    table: Table
+
+    def check(self) -> None:
+        """Raise UsageError for what does not belong there; a value is never repeated, it may be a password."""
+        for key, value in self.table.items():
+            if key == "targets":
+                self._check_targets(value)
+            else:
+                self._check_one(key, value, "", ("targets",))
+
+    def over(self, below: Table, environ: Mapping[str, str]) -> Table:
+        """The table with what the variables say."""
+        for name in sorted(environ):
+            if name.startswith(_PREFIX) and len(name) > len(_PREFIX):
+                path = self._path(name, name[len(_PREFIX) :].lower().split("__"), below)
+                table: Table = {}
+                inner = table
+                for part in path[:-1]:
+                    inner = inner.setdefault(part, {})
+                inner[path[-1]] = _said(environ[name], path)
+                layer = replace(self, said=name, table=table)
+                layer.check()
+                below = _over(below, layer.resolved())
+        return below
+
+    def resolved(self) -> Table:
+        """The table under its options' own names, with paths that no longer depend on where they were written."""
+        table = {key: value for key, value in self.table.items() if key != "targets"}
+        targets = {
+            name: _normal({"target": value} if isinstance(value, str) else value, self.folder)
+            for name, value in self.table.get("targets", {}).items()
+        }
+        return _normal(table, self.folder) | {"targets": targets}
+
+    def _path(self, variable: str, words: list[str], below: Table) -> list[str]:
+        if words[0] != "targets" or len(words) < 3:
+            return words
+        names = {re.sub(r"[^a-z0-9]", "_", name.lower()): name for name in below.get("targets", {})}
+        if words[1] not in names:
+            raise UsageError(f"{variable}: no target {words[1]!r}{_near(words[1], names)}")
+        return ["targets", names[words[1]], *words[2:]]
+
+    def _check_targets(self, value: object) -> None:
+        if not isinstance(value, dict):
+            raise UsageError(f"{self.said}: write [targets.NAME], a table for each target")
+        for name, table in value.items():
+            if not re.fullmatch(r"[\w.@=+-]{1,100}", name):
+                raise UsageError(f"{self.said}: a target's name is of letters, digits and . _ - @ + =")
+            if isinstance(table, str):
+                continue
+            if not isinstance(table, dict):
+                raise UsageError(f"{self.said}: targets.{name}: write a table, or the target alone")
+            for key, inner in table.items():
+                self._check_one(key, inner, f"targets.{name}.", ("target",))
+
+    def _check_one(self, key: str, value: object, where: str, further: Sequence[str]) -> None:
+        place, name = f"{self.said}: {where}{key}", _own_name(key)
+        if _LIKE_A_PASSWORD.search(name) and name not in OPTIONS:
+            secret = "imap_secret" if "imap" in name else "secret"
             raise UsageError(
-                f"the part before @ of an address can't hold {_shown(char)}, as this one does at character {place}"
+                f'{place}: a password never stands in a file; say where it is: {secret} = "env:NAME" or "file:PATH"'
             )
-    name = _name(domain, len(local) + 1)
-    # RFC 6531 section 3.4: without SMTPUTF8 the envelope takes A-labels only; the login is what the user typed
-    return Target(
-        spec=text, kind=TargetKind.ACCOUNT, name=name, user=f"{local}@{domain.rstrip('.')}", sender=f"{local}@{name}"
-    )
+        if name in further and isinstance(value, str):
+            return
+        probe = next((probe for probe in all_probes() if probe.name == name and isinstance(value, dict)), None)
+        if probe is not None:
+            assert isinstance(value, dict)
+            _tuned(probe, value, place)
+        elif name in OPTIONS:
+            _checked(name, value, place)
+        else:
+            known = [*further, *OPTIONS, *_ALIASES, *(probe.name for probe in all_probes())]
+            raise UsageError(f"{place}: no such option or probe{_near(name, known)}")
 
 
-def _host_port(text: str, before: int = 0) -> tuple[str, int | None]:
-    if literal(text):
-        return literal(text), None
-    bracketed = re.fullmatch(r"\[([^\]]*)\](?::(\d{1,5}))?", text)
-    if bracketed and literal(bracketed[1]):
-        return literal(bracketed[1]), _port(bracketed[2]) if bracketed[2] else None
-    host, colon, port = text.partition(":")
-    if not colon:
-        _full_width_colon(host, before)
-        return _name(host, before), None
-    name = _name(host, before)
-    if _is_port(port.strip()) and port != port.strip():
-        odd, place = next((c, before + p) for p, c in enumerate(text, 1) if p > len(host) and c.isspace())
-        raise UsageError(
-            f"{_shown(odd)} at character {place} stands beside the port; {name}:{port.strip()} is meant", _URL_IN_HOST
-        )
-    return name, _port(port)
-
-
-def _full_width_colon(text: str, before: int) -> None:
-    host, colon, port = text.partition("\uff1a")
-    if colon and _is_port(port):
-        place = before + len(host) + 1
-        raise UsageError(
-            f"{_shown(colon)} at character {place} is no colon; {_name(host)}:{port} is meant", _ODD_IN_HOST
-        )
-
-
-def _is_port(text: str) -> bool:
-    return re.fullmatch("[0-9]{1,5}", text) is not None and 0 < int(text) < 65536
-
-
-def _port(text: str) -> int:
-    # never echoed: `name:password` would land here
-    if not _is_port(text):
-        raise UsageError("what follows the colon is no port: 1 to 65535")
-    return int(text)
-
-
-def _name(text: str, before: int = 0) -> str:
-    """A domain name with internationalized labels as A-labels (RFC 5891), or an IP literal."""
-    if literal(text):
-        return literal(text)
-    _only_names(text, before)
+def _loaded(path: Path) -> Table:
     try:
-        name = a_label(text.removesuffix(".").lower())
-    except ProtocolError as error:
-        raise UsageError(f"{text[:80]!r}: {error}") from None
-    *_, top = labels = name.split(".")
-    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise UsageError(f"{text[:80]!r} is no host name")
-    if top.isdigit():  # RFC 1123 section 2.1: the last label is never all digits
-        raise UsageError(f"{text[:80]!r} is neither an IP address nor a host name")
-    return name
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE + 1)
+    except OSError as error:
+        raise UsageError(f"{path.name}: {error.strerror}") from None
+    if len(content) > _MAX_FILE:
+        raise UsageError(f"{path.name}: larger than {_MAX_FILE} bytes")
+    try:
+        return tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        # the reason and the place, and never the line: it may hold what should not be there
+        reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "not UTF-8"
+        raise UsageError(f"{path.name}: {reason}") from None
 
 
-def _only_names(text: str, before: int) -> None:
-    """Names the first character that no host name holds, with its place; what follows it may be a password."""
-    if any(slip.sign == "unexpanded" for slip in slips(text)):
-        raise UsageError("the host is a variable that was never filled in", "host-empty-or-placeholder")
-    # of 例子。cn RFC 3490 section 3.1 takes the dot; in a name of ASCII letters it is a slip of the input method
-    slip = not text.isascii() and _plain(text).isascii()
-    place = next((p for p, c in enumerate(text, 1) if (slip and not c.isascii()) or not _in_names(c)), 0)
-    if not place:
-        return
-    odd, meant = text[place - 1], _meant(text)
-    where = f"a host name can't hold {_shown(odd)}, as this one does at character {before + place}"
-    rest = f"; {meant} is probably meant" if meant else f", after {text[: place - 1][:80]!r}" if place > 1 else ""
-    raise UsageError(where + rest, _ODD_IN_HOST)
+def _tool(pyproject: Path) -> Table:
+    if not (pyproject.is_file() and has_targets(pyproject)):
+        return {}
+    table = _loaded(pyproject).get("tool", {}).get("smtpcheck", {})
+    if not isinstance(table, dict):
+        raise UsageError(f"{PYPROJECT}: write [tool.smtpcheck], a table")
+    return table
 
 
-def _meant(text: str) -> str:
-    """The name without what cannot be in it, empty where that would be guessing."""
-    bare = "".join(c for c in _plain(text) if unicodedata.category(c) != "Cf").strip(" \t\r\n,;.、'\"<>")
-    return bare.lower() if "." in bare and all(map(_LABEL.fullmatch, bare.split("."))) else ""
+def _of_environment(main: Path, env: str) -> Path:
+    if not _ENV_NAME.fullmatch(env):
+        raise UsageError("the name of an environment is of letters, digits, - and _")
+    path = main.with_name(f"{main.stem if main.name != PYPROJECT else 'smtpcheck'}.{env}.toml")
+    if not path.is_file():
+        names = [found.name.split(".")[-2] for found in sorted(main.parent.glob(f"{path.name.split('.')[0]}.*.toml"))]
+        there = f"; there are: {', '.join(names)}" if names else ""
+        raise UsageError(f"no {path.name} for the environment {env!r}{there}")
+    return path
 
 
-def _plain(text: str) -> str:
-    """In half width, with the dots of RFC 3490 section 3.1 as full stops."""
-    return unicodedata.normalize("NFKC", text).replace("\u3002", ".")
+# Checking and merging
 
 
-def _shown(char: str) -> str:
-    return repr(char) if char.isascii() and char.isprintable() else f"{char!r} ({code_point(char)})"
+def _own_name(key: str) -> str:
+    name = key.replace("-", "_")
+    return _ALIASES.get(name, name)
 
 
-def _in_names(char: str) -> bool:
-    """Not a separator, not one in full width either, and nothing unprintable but the joiners of RFC 5892."""
-    plain = unicodedata.normalize("NFKC", char)
-    return (char.isprintable() or char in "\u200c\u200d") and all(
-        c.isalnum() or c in ".-_" for c in plain if c.isascii()
-    )
+def _normal(table: Table, folder: Path) -> Table:
+    found = {}
+    for key, value in table.items():
+        name = _own_name(key)
+        if name in _SECRETS and value.startswith("file:"):
+            value = f"file:{folder / value.removeprefix('file:')}"
+        elif name in _FILES and isinstance(value, str | list):
+            value = [str(folder / each) for each in value] if isinstance(value, list) else str(folder / value)
+        found[name] = value
+    return found
 
 
-def _checked(target: Target) -> Target:
-    target = replace(target, allow=tuple(map(_allowed, target.allow)))
-    if not 0.5 <= target.deadline <= 3600:
-        raise UsageError("--deadline is 0.5 to 3600 seconds")
-    if unprintable(target.subject):
-        raise UsageError("--subject holds a control character")
-    if not 0 < target.wait <= 3600:
-        raise UsageError("--wait is up to 3600 seconds")
-    for name in ("user", "sender", "ehlo", "auth", "imap_user"):
-        value = getattr(target, name)
-        if not value.isprintable() or len(value) > _MAX_SPEC:
-            raise UsageError(f"--{name} holds a character that can't be in it")
-    if target.ehlo:
-        target = replace(target, ehlo=_ehlo(target.ehlo))
-    return _servers_checked(_envelope_checked(_stages_checked(target)))
+def _over(below: Table, above: Table) -> Table:
+    merged = dict(below)
+    for key, value in above.items():
+        inner = merged.get(key)
+        merged[key] = _over(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return merged
 
 
-def _allowed(word: str) -> str:
-    """A consent, a host's name in it as DNS has it."""
-    if word in CONSENTS:
-        return word
-    if word.lower().startswith(PREFIX) and word[len(PREFIX) :]:
-        name = word[len(PREFIX) :]
-        return PREFIX + _name(name[1:-1] if literal(name[1:-1]) else name, len(PREFIX))
-    raise UsageError(f"{word[:40]!r} can't be allowed; known: {', '.join(CONSENTS)}, {PREFIX}NAME")
+def _checked(name: str, value: object, place: str) -> Any:
+    """The value as `parse_target` takes it."""
+    kind = OPTIONS[name]
+    if name in _SECRETS and not (isinstance(value, str) and _REFERENCE.fullmatch(value)):
+        raise UsageError(
+            f'{place}: a secret never stands in a file; write where it is, {name} = "env:NAME" or "file:PATH"'
+        )
+    if kind == tuple[str, ...] and isinstance(value, str):
+        value = [value]
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        _mismatched(kind, place)
 
 
-def _stages_checked(target: Target) -> Target:
-    if target.send and not target.recipients and target.kind is TargetKind.ACCOUNT:
-        target = replace(target, recipients=(target.sender,))
-    until = target.until
-    if until and until not in UNTIL:
-        raise UsageError(f"--until {until} is not a stage of a check; known: {', '.join(UNTIL)}")
-    if until is Stage.AUTH and target.kind is TargetKind.MX:
-        raise UsageError("mail exchangers take mail without a login: mx: is never asked for one")
-    if (until in (Stage.MAIL, Stage.RCPT) or target.send) and not (target.sender and target.recipients):
-        raise UsageError(f"{'--send' if target.send else f'--until {until}'} needs --from and --to")
-    if until in (Stage.DATA, Stage.DELIVERY) and not target.send:
-        raise UsageError(f"--until {until} needs --send: no message is sent without it")
-    return target
+def _mismatched(kind: Any, place: str) -> NoReturn:
+    if kind in (Mode, Stage):
+        raise UsageError(f"{place} is one of: {', '.join(kind)}")
+    words = {bool: "true or false", float: "a number", int: "a whole number", str: "a text in quotes"}
+    raise UsageError(f"{place} takes {words.get(kind, 'a list of texts in quotes')}")
 
 
-def _envelope_checked(target: Target) -> Target:
-    if isinstance(target.recipients, str):
-        raise UsageError("recipients is a list of addresses, and not one string", "rcpt-list-as-string")
-    if len(target.recipients) > MAX_RECIPIENTS:
-        raise UsageError(f"at most {MAX_RECIPIENTS} recipients: this is a test, not a mailing")
-    for option, address in (("--from", target.sender), *(("--to", recipient) for recipient in target.recipients)):
-        _alone(option, address)
+def _tuned(probe: Probe[Any], table: Mapping[str, Any], place: str) -> Probe[Any]:
+    kinds = get_type_hints(type(probe))
+    knobs = [field.name for field in fields(probe)]  # type: ignore[arg-type]  # every probe is a dataclass
+    given = {}
+    for key, value in table.items():
+        if key not in knobs:
+            raise UsageError(f"{place}.{key}: {probe.name} has no such knob{_near(key, knobs)}")
         try:
-            addressed(address, smtputf8=True)
-        except ProtocolError as error:
-            raise UsageError(f"{option}: {error}", "rcpt-malformed" if option == "--to" else "") from None
-    return target
+            given[key] = msgspec.convert(value, kinds[key])
+        except msgspec.ValidationError:
+            _mismatched(kinds[key], f"{place}.{key}")
+    return replace(probe, **given)  # type: ignore[type-var]  # every probe is a dataclass
 
 
-def _alone(option: str, address: str) -> None:
-    place = next((p for p, c in enumerate(address, 1) if c in "<> ,;，；、" or not c.isprintable()), 0)
-    if not place and len(address) <= _MAX_SPEC:
-        return
-    joined = place and address[place - 1] in ",;，；、 " and address.count("@") > 1
-    said = f"{option} takes an address alone, as me@example.com"
-    if place:
-        said += f", and not {_shown(address[place - 1])}, which this one holds at character {place}"
-    if joined:
-        said += "; name each recipient by an option of its own" if option == "--to" else ""
-    raise UsageError(said, "rcpt-list-as-string" if joined else "rcpt-malformed" if option == "--to" else "")
+def _near(word: str, known: Iterable[str]) -> str:
+    known = list(dict.fromkeys(known))
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}" if known else ""
 
 
-def _ehlo(name: str) -> str:
-    """RFC 5321 section 4.1.3: a domain, or an address literal in brackets."""
-    inner = name[1:-1].removeprefix("IPv6:")
-    return name if name[0] == "[" and name[-1] == "]" and literal(inner) else _name(name)
-
-
-def _servers_checked(target: Target) -> Target:
+def _said(text: str, path: Sequence[str]) -> Any:
+    """A variable's value in the type that its option has; as text where TOML would not read it."""
+    kind = OPTIONS.get(_own_name(path[-1]))
+    if kind in (str, Mode, Stage) or path[-1] == "target":
+        return text
     try:
-        if target.dns and not all(literal(parse_server(each, 53)[0]) for each in target.dns.split(",")):
-            raise UsageError("--dns takes an IP address, with :PORT where it is not 53; further ones after a comma")
-        if target.control:
-            parse_server(target.control, 25)
-        if target.ntp:
-            parse_server(target.ntp, 123)
-        if target.imap:
-            parse_server(target.imap, 993)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    for text in target.connect_to:
-        parse_detour(text)
-    return target
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
-def parse_detour(text: str) -> Detour:
-    """HOST:PORT:ADDR:PORT as curl has it, IPv6 in brackets, HOST and PORT may be empty. Raises UsageError."""
-    parts = re.fullmatch(r"(\[[^\]]*\]|[^:]*):([0-9]{0,5}):(\[[^\]]*\]|[^:]+):([0-9]{0,5})", text)
-    if not parts:
-        raise UsageError(f"--connect-to {text[:80]!r} is not HOST:PORT:ADDR:PORT")
-    host, port, address, to_port = parts.groups()
-    where = literal(address.strip("[]"))
-    if not where:
-        raise UsageError(f"--connect-to leads to {address[:80]!r}, which is no IP address")
-    return Detour(
-        _name(host.strip("[]")) if host else "",
-        _port(port) if port else 0,
-        where,
-        _port(to_port) if to_port else 0,
-    )
+def _project(merged: Table, folder: Path, environ: Surroundings) -> Project:
+    shared = {key: value for key, value in merged.items() if key != "targets"}
+    return Project(tuple(_entries(shared, merged.get("targets", {}), folder)), _entry("", "", shared, folder), environ)
 
 
-def default_secret(environ: Mapping[str, str]) -> str:
-    """The reference to the password that the environment offers, empty where there is none."""
-    return "env:SMTPCHECK_PASSWORD" if environ.get("SMTPCHECK_PASSWORD") else ""
+def _entries(shared: Table, targets: Table, folder: Path) -> Iterator[Entry]:
+    for name, own in targets.items():
+        if not own.get("target"):
+            raise UsageError(f'targets.{name}: say what to check, as target = "smtp.example.com:587"')
+        yield _entry(name, own["target"], _over(shared, {k: v for k, v in own.items() if k != "target"}), folder)
 
 
-def default_imap_secret(environ: Mapping[str, str]) -> str:
-    """The reference to the mailbox's password that the environment offers, empty where there is none."""
-    return "env:SMTPCHECK_IMAP_PASSWORD" if environ.get("SMTPCHECK_IMAP_PASSWORD") else ""
+def _entry(name: str, spec: str, table: Table, folder: Path) -> Entry:
+    options = {key: _checked(key, value, key) for key, value in table.items() if not isinstance(value, dict)}
+    knobs = {key: value for key, value in table.items() if isinstance(value, dict)}
+    probes = tuple(_tuned(probe, knobs.get(probe.name, {}), probe.name) for probe in all_probes())
+    return Entry(name=name, spec=spec, options=options, probes=probes, folder=folder)

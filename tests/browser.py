@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from smtpcheck.report.markup import CONTENT_POLICY
+from smtpcheck.report.page.markup import CONTENT_POLICY
 
 WITHIN = 40.0
 """Seconds for one look; about one is usual, a cold start on a busy machine takes several."""

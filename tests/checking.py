@@ -7,16 +7,17 @@ from typing import Any
 
 from smtpcheck.advice import LANGUAGES, Words, entry, placeholders
 from smtpcheck.advice.values import values
+from smtpcheck.conversation.wish import Limits
 from smtpcheck.core import Report, Status, Target, Verdict
-from smtpcheck.credentials import Secret
-from smtpcheck.heard import Limits
 from smtpcheck.lab import Lab, Practice
+from smtpcheck.net.system import Machine
 from smtpcheck.probes import classes, probes
-from smtpcheck.report import json, questions
-from smtpcheck.report.redact import redacted
+from smtpcheck.report import questions
+from smtpcheck.report.saved import json
+from smtpcheck.report.saved.redact import redacted
 from smtpcheck.run import assemble, run
-from smtpcheck.settings import parse_target
-from smtpcheck.system import Machine
+from smtpcheck.target.credentials import Secret
+from smtpcheck.target.grammar import parse_target
 
 # what a peer has in the tests: every fault still shows, only sooner
 SHORT = Limits(dns=0.4, connect=1.0, quiet=0.5, greeting=2.5, reply=1.0, tls=1.0, auth=1.5, data=2.0)

@@ -10,10 +10,10 @@ import time
 import pytest
 
 from smtpcheck.core import Conversation, Direction, Mode, Verdict
-from smtpcheck.credentials import Secret
 from smtpcheck.lab import Lab, background
 from smtpcheck.run import run
-from smtpcheck.settings import parse_target
+from smtpcheck.target.credentials import Secret
+from smtpcheck.target.grammar import parse_target
 from tests.checking import checked
 from tests.relay import Relay, UdpRelay
 

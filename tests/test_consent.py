@@ -15,13 +15,13 @@ from smtpcheck import consent
 from smtpcheck.consent import Claim
 from smtpcheck.core import Failure, Kind, Report, Result, Stage, Subject, Target, Verdict
 from smtpcheck.lab import Background, Lab, Practice, background
-from smtpcheck.report.redact import redacted
-from smtpcheck.route import Candidate, SubmissionFacts, usual_mode
-from smtpcheck.settings import UsageError, parse_target
+from smtpcheck.report.saved.redact import redacted
+from smtpcheck.route import Candidate, SubmissionFacts
+from smtpcheck.target.grammar import UsageError, parse_target, usual_mode
 from smtpcheck.wire import dns
 from tests.checking import checked
+from tests.cli.test_commands import Shell, aimed
 from tests.terminal import environment, seated
-from tests.test_cli import Shell, aimed
 
 STRANGE = "smtp.attacker.test"
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from smtpcheck import api
-from smtpcheck.context import Glimpse
+from smtpcheck.contract import Glimpse
 from smtpcheck.core import Blocked, Failure, Report, Result
-from smtpcheck.credentials import Secret
 from smtpcheck.lab import Lab, Practice
 from smtpcheck.lab.imapd import ImapServer
-from smtpcheck.masking import masked_report
 from smtpcheck.report import formats
 from smtpcheck.run import assemble, run
+from smtpcheck.run.masking import masked_report
+from smtpcheck.target.credentials import Secret
 from smtpcheck.wire.imap import quoted
 from smtpcheck.wire.mask import Mask
 from tests.canaries import CANARY, FORMS, folded, found

@@ -6,7 +6,7 @@ import pytest
 
 from smtpcheck.core import Confidence, Stage, Verdict
 from smtpcheck.lab import Lab
-from smtpcheck.settings import UsageError
+from smtpcheck.target.grammar import UsageError
 from tests.checking import (
     PATIENT,
     SHORT,

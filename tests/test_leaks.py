@@ -19,9 +19,9 @@ import pytest
 
 from smtpcheck import api
 from smtpcheck.core import Report
-from smtpcheck.credentials import Secret
 from smtpcheck.lab import Lab, background
 from smtpcheck.run import run
+from smtpcheck.target.credentials import Secret
 from smtpcheck.wire import sasl
 from smtpcheck.wire.mask import Mask
 from tests.checking import SHORT, aim, checked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smtpcheck.mailbox import place
+from smtpcheck.conversation.mailbox import place
 from smtpcheck.wire.imap import ResponseReader, parse_list
 
 

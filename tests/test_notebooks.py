@@ -31,8 +31,8 @@ from smtpcheck.lab import Background, background
 from smtpcheck.probes import probes
 from tests.notebook_outputs import SHOWN
 from tests.report import samples
+from tests.report.notebook.test_cells import chain_facts
 from tests.report.samples import ALL, HERE
-from tests.report.test_cells import chain_facts
 from tests.test_leaks import forms
 
 ROOT = Path(__file__).parent.parent

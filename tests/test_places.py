@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from smtpcheck.conversation import Dialogue
+from smtpcheck.conversation.dialogue import Dialogue
+from smtpcheck.conversation.wish import Limits, Wish
 from smtpcheck.core import Conversation, Direction, Failure, Kind, Mode, Report, Stage, Subject
-from smtpcheck.credentials import Secret
-from smtpcheck.failures import CouldNotAsk
-from smtpcheck.heard import Limits, Wish
 from smtpcheck.lab import Lab, Practice
 from smtpcheck.lab.faults import fault as row_of
-from smtpcheck.net import DirectDialer, Door
+from smtpcheck.net.door import DirectDialer, Door
+from smtpcheck.net.failures import CouldNotAsk
+from smtpcheck.net.system import Machine
 from smtpcheck.run import run
-from smtpcheck.settings import parse_target
-from smtpcheck.system import Machine
+from smtpcheck.target.credentials import Secret
+from smtpcheck.target.grammar import parse_target
 from smtpcheck.wire.x509 import Roots
 from tests.checking import SHORT
 from tests.expectations import EXPECTED

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from smtpcheck import net
-from smtpcheck.context import Glimpse
+from smtpcheck.contract import Glimpse
 from smtpcheck.core import Mode, Stage
-from smtpcheck.credentials import Secret
 from smtpcheck.lab import Lab, Practice
-from smtpcheck.run import run, settled, wish
-from smtpcheck.settings import parse_target
+from smtpcheck.net import system
+from smtpcheck.run import run
+from smtpcheck.run.prepare import settled, wish
+from smtpcheck.target.credentials import Secret
+from smtpcheck.target.grammar import parse_target
 from tests.checking import SHORT, aim
 
 
@@ -92,7 +93,7 @@ def test_the_secret_is_at_hand_for_the_login_alone(
 
 
 def test_the_time_server_of_this_machine_is_asked_where_none_is_named_and_others_may_be() -> None:
-    own = net.system_ntp()
+    own = system.system_ntp()
 
     assert settled(parse_target("h.test")).ntp == own
     assert settled(parse_target("h.test", ntp="n.test")).ntp == "n.test"

@@ -18,7 +18,7 @@ import pytest
 from smtpcheck.core import Kind, Report, Stage, Verdict
 from smtpcheck.lab import Lab, Practice, background
 from smtpcheck.lab.ledger import Message
-from smtpcheck.settings import UsageError
+from smtpcheck.target.grammar import UsageError
 from tests.checking import SHORT, assert_lossless, checked
 from tests.probes.exchanges import named, of
 

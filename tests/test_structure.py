@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from smtpcheck.core import Probe, Severity, Stage
+from smtpcheck.contract import Probe
+from smtpcheck.core import Severity, Stage
 from smtpcheck.probes import probes
-from smtpcheck.report.json import facts_type
-from smtpcheck.report.values import refusals
+from smtpcheck.report.saved.json import facts_type
+from smtpcheck.report.saved.values import refusals
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "smtpcheck"

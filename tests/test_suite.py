@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from smtpcheck import targets
+from smtpcheck import settings
 from smtpcheck.lab import Background, background
-from tests.test_cli import Shell, aimed
+from tests.cli.test_commands import Shell, aimed
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_options_are_written_under_their_names_and_read_again(shell: Shell) -> N
     )
 
     assert done.returncode == 0, done.stderr
-    (entry,) = targets.read(shell.folder / "mailtests", {}).entries
+    (entry,) = settings.read(shell.folder / "mailtests", {}).entries
     assert (entry.name, entry.spec) == ("me-qq-com", "me@qq.com")
     assert entry.options == {
         "recipients": ("a@b.test", "c@d.test"),

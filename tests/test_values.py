@@ -26,7 +26,7 @@ from smtpcheck.core import (
     TargetKind,
     Verdict,
 )
-from smtpcheck.settings import parse_target
+from smtpcheck.target.grammar import parse_target
 
 MOMENT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

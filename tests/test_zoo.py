@@ -13,17 +13,19 @@ from typing import Any
 import pytest
 
 from smtpcheck.advice import Words
-from smtpcheck.conversation import Dialogue
+from smtpcheck.conversation.dialogue import Dialogue
+from smtpcheck.conversation.wish import Limits, Wish
 from smtpcheck.core import Confidence, Diagnosis, Direction, Failure, Kind, Mode, Report, Stage, Subject, Verdict, Who
-from smtpcheck.credentials import Secret
-from smtpcheck.failures import Broken
-from smtpcheck.heard import Limits, Wish
 from smtpcheck.lab import Lab, Practice
-from smtpcheck.net import Door
+from smtpcheck.net.door import Door
+from smtpcheck.net.failures import Broken
 from smtpcheck.probes import classes
 from smtpcheck.probes.greeting import Greeting, GreetingFacts
-from smtpcheck.report import json, terminal
-from smtpcheck.run import load_roots, run
+from smtpcheck.report.saved import json
+from smtpcheck.report.terminal import screen
+from smtpcheck.run import run
+from smtpcheck.run.prepare import load_roots
+from smtpcheck.target.credentials import Secret
 from smtpcheck.wire.smtp import MAX_LINE, Reply, disguised, parse_capabilities
 from tests.checking import SHORT, aim, assert_lossless
 
@@ -180,7 +182,7 @@ def named(member: Member, seen: Seen) -> None:
         return
     assert seen.report.verdict is Verdict.BROKEN, member.label
     assert (seen.diagnosis.code, seen.diagnosis.confidence) == (member.code, member.confidence), member.label
-    shown = terminal.render(seen.report, verbose=True)
+    shown = screen.render(seen.report, verbose=True)
     assert shown.replace("\n", "").isprintable(), member.label
     assert len(shown) < MOST_REPORT, member.label
 
@@ -319,7 +321,7 @@ async def test_chinese_is_shown_as_it_was_meant(fault: str) -> None:
     (seen,) = await checked_all([member])
 
     assert seen.diagnosis.seen["text"] == "用户名或密码错误"
-    assert "用户名或密码错误" in terminal.render(seen.report)
+    assert "用户名或密码错误" in screen.render(seen.report)
 
 
 async def test_a_chinese_greeting_is_readable() -> None:

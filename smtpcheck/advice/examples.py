@@ -39,7 +39,7 @@ def reply(code: str) -> Mapping[str, Scalar]:
     """What a server says to that: the words by which it is known, else usual ones of the stage."""
     # late: only some texts quote a reply
     from smtpcheck.diagnosis.causes import CAUSES
-    from smtpcheck.diagnosis.replies import written
+    from smtpcheck.diagnosis.words.replies import written
     from smtpcheck.probes import rules
 
     rows = sorted((row for row in written() if code in row.names), key=lambda row: row.cause != code)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from smtpcheck import route
 from smtpcheck.core import Mode, Report, Scalar, Subject, TargetKind
-from smtpcheck.system import parse_server
+from smtpcheck.target import grammar
+from smtpcheck.wire.address import literal, parse_server
 from smtpcheck.wire.suffixes import registrable
 
 # RFC 2606 section 3 and RFC 5737 section 3 keep these for documents; 127.0.0.53 is the stub of systemd-resolved.
@@ -39,7 +40,7 @@ def _of_server(here: Subject) -> dict[str, Scalar]:
         "host": here.name,
         "port": here.port,
         "endpoint": joined,
-        "ip": here.address or route.literal(here.name) or _ADDRESS,
+        "ip": here.address or literal(here.name) or _ADDRESS,
         "mode": here.mode.value,
         "starttls": "" if implicit else "-starttls smtp",
         "swaks_tls": "--tls-on-connect" if implicit else "-tls" if inside_tls else "",
@@ -92,7 +93,7 @@ def _endpoint(report: Report, subject: str) -> Subject:
     first = next((c for c in asked if found.name in ("", c.host)), None)
     name = found.name or (first.host if first else _host_of(report))
     port = found.port or target.port or (first.port if first else 25 if target.kind is TargetKind.MX else 587)
-    mode = next((m for m in (found.mode, target.mode) if m is not Mode.AUTO), route.usual_mode(port))
+    mode = next((m for m in (found.mode, target.mode) if m is not Mode.AUTO), grammar.usual_mode(port))
     return Subject(name, found.address or _address_of(name, report), port, mode)
 
 

@@ -63,8 +63,8 @@ def main() -> None:
         silence(sys.stdout)
         sys.exit(INTERRUPTED)
     except Exception as error:  # the outermost door: what comes out here is our mistake
-        from smtpcheck.failures import where
-        from smtpcheck.settings import UsageError
+        from smtpcheck.net.failures import where
+        from smtpcheck.target.grammar import UsageError
 
         if isinstance(error, UsageError):
             stop(": ".join(map(str, error.args)))

@@ -72,7 +72,7 @@ _PAGES = f"write it; its end says how: {_ends()}"
 
 def _standard(_ctx: click.Context, _param: click.Parameter, where: str | None) -> str | None:
     """`-` for every name of standard output, so that the words for people stay out of a document there."""
-    from smtpcheck.files import STANDARD, descriptor
+    from smtpcheck.report.files import STANDARD, descriptor
 
     return "-" if where and descriptor(where) == STANDARD["stdout"] else where
 
@@ -125,10 +125,10 @@ def status(verdict: int, *, written: bool) -> int:
 
 def say(report: Report, lang: str, *, verbose: bool, quiet: bool, err: bool) -> bool:
     """The report for people, on standard output or where `err` says on standard error; whether it was taken there."""
-    from smtpcheck.report import terminal
+    from smtpcheck.report.terminal import screen
 
     stream = sys.stderr if err else sys.stdout
-    text = terminal.render(
+    text = screen.render(
         report,
         lang=lang,
         width=min(width(), WIDEST),
@@ -185,7 +185,7 @@ def put(text: str, where: str, lang: str, **how: int) -> bool:
     """
     if where == "-":
         return echo(text.removesuffix("\n"), lang)
-    from smtpcheck.files import write
+    from smtpcheck.report.files import write
 
     try:
         write(where, text, **how)

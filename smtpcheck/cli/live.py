@@ -14,9 +14,9 @@ import click
 from smtpcheck.cli.console import colored, drawable, width
 
 if TYPE_CHECKING:
-    from smtpcheck.context import Glimpse
+    from smtpcheck.contract import Glimpse
     from smtpcheck.core import Target
-    from smtpcheck.report.live import Progress
+    from smtpcheck.report.terminal.live import Progress
 
 _BEAT = 0.1
 Look = Callable[[], "Glimpse"]
@@ -29,7 +29,7 @@ async def shown(target: Target, lang: str, *, quiet: bool) -> AsyncIterator[Call
         yield None
         return
     # now, because what is imported later would be imported while a stage is timed
-    from smtpcheck.report.live import Progress
+    from smtpcheck.report.terminal.live import Progress
 
     progress = Progress(target, lang, width(), drawable(sys.stderr))
     begun: asyncio.Future[Look] = asyncio.get_running_loop().create_future()
@@ -48,7 +48,7 @@ async def _paint(progress: Progress, begun: asyncio.Future[Look]) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    from smtpcheck.report.lines import painted
+    from smtpcheck.report.terminal.lines import painted
 
     # nothing of the environment: whether to paint is decided already
     console = Console(file=sys.stderr, force_terminal=True, color_system="standard", legacy_windows=False, _environ={})

@@ -12,7 +12,7 @@ Items = list[CompletionItem[str]]
 
 def targets(_ctx: click.Context, _param: click.Parameter, typed: str) -> Items:
     """Providers' hosts and their ports, and the mail domains after an @ or mx:."""
-    from smtpcheck.providers import providers
+    from smtpcheck.target.providers import providers
 
     head, at, _ = typed.rpartition("@") if "@" in typed else typed.rpartition("mx:")
     if at:
@@ -48,21 +48,21 @@ def mechanisms(_ctx: click.Context, _param: click.Parameter, typed: str) -> Item
 def consents(_ctx: click.Context, _param: click.Parameter, typed: str) -> Items:
     """What `--allow` takes."""
     from smtpcheck.consent import PREFIX
-    from smtpcheck.settings import CONSENTS
+    from smtpcheck.target.grammar import CONSENTS
 
     return _fitting((*CONSENTS, PREFIX), typed)
 
 
 def stages(_ctx: click.Context, _param: click.Parameter, typed: str) -> Items:
     """What `--until` takes."""
-    from smtpcheck.settings import UNTIL
+    from smtpcheck.target.grammar import UNTIL
 
     return _fitting(UNTIL, typed)
 
 
 def libraries(_ctx: click.Context, _param: click.Parameter, typed: str) -> Items:
     """What `settings --for` takes."""
-    from smtpcheck import snippets
+    from smtpcheck.report import snippets
 
     return _fitting(snippets.names(), typed)
 

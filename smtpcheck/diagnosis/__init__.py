@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from smtpcheck import route
+from smtpcheck.contract import Probe
 from smtpcheck.core import (
     PATHS,
     Alternative,
@@ -17,7 +18,6 @@ from smtpcheck.core import (
     Diagnosis,
     Finding,
     Mode,
-    Probe,
     Result,
     Severity,
     Stage,
@@ -29,7 +29,7 @@ from smtpcheck.diagnosis.case import Case, Cause, always, symptom
 from smtpcheck.diagnosis.causes import CAUSES
 from smtpcheck.diagnosis.evidence import evidence
 from smtpcheck.diagnosis.verdict import not_tested
-from smtpcheck.diagnosis.words import rank
+from smtpcheck.diagnosis.words.causes import rank
 from smtpcheck.probes import named
 from smtpcheck.probes.auth import AuthFacts
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from smtpcheck.conversation.session import Answered
 from smtpcheck.core import Evidence, Finding, Result, Severity, Stage, Who
-from smtpcheck.diagnosis import postmaster, replies
 from smtpcheck.diagnosis.case import symptom
-from smtpcheck.heard import Answered
+from smtpcheck.diagnosis.words import postmaster, replies
 from smtpcheck.probes.chain import Chain
 from smtpcheck.wire.smtp import Reply
 

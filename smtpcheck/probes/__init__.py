@@ -8,7 +8,8 @@ from importlib import import_module
 from inspect import isabstract, isclass
 from typing import Any
 
-from smtpcheck.core import Probe, Rule, Stage
+from smtpcheck.contract import Probe
+from smtpcheck.core import Rule, Stage
 
 _ORDER = list(Stage)
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck import route
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
-from smtpcheck.net import Door
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.net.door import Door
 from smtpcheck.route import AddressFacts
 from smtpcheck.wire import dns
+from smtpcheck.wire.address import literal
 
 # The resolver's trouble says more than the absence of the other family, so it is looked at first.
 _BROKEN = {
@@ -51,7 +52,7 @@ class Address(Probe[AddressFacts]):
     async def observe(self, subject: Subject, ctx: Context) -> AddressFacts:
         """One round trip."""
         host = subject.name
-        fixed = route.literal(host)
+        fixed = literal(host)
         if fixed:
             return _fixed(host, (fixed,), "literal")
         detoured = tuple(dict.fromkeys(d.address for d in ctx.door.detours if d.host in ("", host)))

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from smtpcheck import route
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Scalar, Severity, Stage, Subject, Target, TargetKind
-from smtpcheck.failures import Broken
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Kind, Result, Rule, Scalar, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.net.failures import Broken
 from smtpcheck.wire import sasl
 from smtpcheck.wire.challenges import OAuthRefusal
 from smtpcheck.wire.smtp import Reply

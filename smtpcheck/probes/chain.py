@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from smtpcheck import route
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target
-from smtpcheck.failures import NotNeeded
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Mode, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.net.failures import NotNeeded
 from smtpcheck.wire import ProtocolError, x509
+from smtpcheck.wire.address import literal
 from smtpcheck.wire.certificate import CertificateFacts, ChainOrder, chain_order, describe, revoked
 from smtpcheck.wire.inspectors import inspector
 from smtpcheck.wire.x509 import Flaw, Verdict
@@ -137,7 +138,7 @@ class Chain(Probe[ChainFacts]):
         elif any(_reaches_too_deep(pattern, facts.name) for pattern in leaf.san_dns):
             yield self.found("chain-wildcard-depth", name=facts.name, presented=names)
         else:
-            address = bool(route.literal(facts.name))
+            address = bool(literal(facts.name))
             yield self.found("chain-wrong-host", name=facts.name, presented=names, address=address)
 
     def _flaws(self, facts: ChainFacts) -> Iterator[Finding]:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Scalar, Severity, Stage, Subject, Target
-from smtpcheck.failures import CouldNotAsk, network_kind
-from smtpcheck.net import parse_server
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Kind, Result, Rule, Scalar, Severity, Stage, Subject, Target
+from smtpcheck.net.failures import CouldNotAsk, network_kind
 from smtpcheck.wire import ProtocolError, ntp
+from smtpcheck.wire.address import parse_server
 
 NTP_TIMEOUT = 3.0
 _QUARTER = 900.0

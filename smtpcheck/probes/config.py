@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck import providers, route
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck import route
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Mode, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.target import providers
+from smtpcheck.wire.address import literal
 from smtpcheck.wire.message import hidden_author
-from smtpcheck.wire.slips import Slip, code_point, slips
+from smtpcheck.wire.mistakes import Slip, code_point, slips
 
 _SECRET = {
     "empty": "config-secret-empty",
@@ -135,7 +137,7 @@ class Config(Probe[ConfigFacts]):
         odd = next((place for place, char in enumerate(name, 1) if not (char.isalnum() or char in ".-_")), 0)
         if not name.strip():
             yield self.found("config-host-empty")
-        elif route.literal(name) or not odd:
+        elif literal(name) or not odd:
             return
         elif "://" in name or name[odd - 1] == ":":
             yield self.found("config-host-url", char=name[odd - 1], place=odd)

@@ -8,8 +8,8 @@ from typing import Any
 
 from smtpcheck import consent, route
 from smtpcheck.consent import Claim
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Result, Rule, Severity, Stage, Subject, Target, TargetKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

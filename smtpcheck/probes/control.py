@@ -7,13 +7,45 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck import reach
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Kind, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target
-from smtpcheck.failures import Broken, CouldNotAsk
-from smtpcheck.net import Stream
-from smtpcheck.reach import ControlFacts
+from smtpcheck import route
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import (
+    Finding,
+    Kind,
+    Mode,
+    Result,
+    Rule,
+    Severity,
+    Stage,
+    Subject,
+    Target,
+)
+from smtpcheck.net.door import Stream
+from smtpcheck.net.failures import Broken, CouldNotAsk
 from smtpcheck.wire import ProtocolError, smtp
+from smtpcheck.wire.address import parse_server
+
+# What stands in a control host's place where no port was named (tcpmux, RFC 1078; nobody serves it).
+_UNSAID = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlFacts:
+    """How the control host fared."""
+
+    host: str
+    address: str
+    port: int
+    broke: Kind | None = None
+    detail: str = ""
+    said: bytes = b""
+    """Its greeting, where that comes in clear."""
+
+
+def control_server(target: Target) -> tuple[str, int]:
+    """Host and port of the control host; port 0 where none was named: the one asked for is meant."""
+    host, port = parse_server(target.control, _UNSAID)
+    return host, 0 if port == _UNSAID else port
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +63,11 @@ class Control(Probe[ControlFacts]):
         """The first endpoint, where none opened or where a stranger may have answered."""
         if not target.control or target.only_target:
             return ()
-        return (*reach.shut(target, earlier), *reach.strange(target, earlier))[:1]
+        return (*route.shut(target, earlier), *route.strange(target, earlier))[:1]
 
     async def observe(self, subject: Subject, ctx: Context) -> ControlFacts:
         """One connection; the greeting is read where it comes in clear."""
-        host, stated = reach.control(ctx.target)
+        host, stated = control_server(ctx.target)
         port = stated or subject.port
         address = await ctx.door.first_address(host)
         if not address:

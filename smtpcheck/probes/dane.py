@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck import route
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
-from smtpcheck.failures import NotNeeded
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Mode, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.net.failures import NotNeeded
 from smtpcheck.route import MxFacts
 from smtpcheck.wire.dns import Tlsa
 from smtpcheck.wire.tlsa import Dane, presented, usable, weigh

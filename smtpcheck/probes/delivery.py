@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from smtpcheck import consent, providers, route
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Kind, Mode, Probe, Result, Rule, Scalar, Severity, Stage, Subject, Target
-from smtpcheck.failures import CouldNotAsk
-from smtpcheck.mailbox import Found, Mailbox
+from smtpcheck import consent, route
+from smtpcheck.contract import Context, Probe
+from smtpcheck.conversation.mailbox import Found, Mailbox
+from smtpcheck.core import Finding, Kind, Mode, Result, Rule, Scalar, Severity, Stage, Subject, Target
+from smtpcheck.net.failures import CouldNotAsk
+from smtpcheck.target import providers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

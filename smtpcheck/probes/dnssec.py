@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target
 from smtpcheck.route import AddressFacts, MxFacts
 from smtpcheck.wire import dns
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck import route
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target
-from smtpcheck.failures import Broken, CouldNotAsk
-from smtpcheck.heard import Answered
+from smtpcheck.contract import Context, Probe
+from smtpcheck.conversation.session import Answered
+from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.net.failures import Broken, CouldNotAsk
 from smtpcheck.wire.smtp import Reply
 
 

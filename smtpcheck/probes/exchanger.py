@@ -8,8 +8,8 @@ from ipaddress import ip_address
 from typing import Any
 
 from smtpcheck import route
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Status, Subject, Target, TargetKind
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Status, Subject, Target, TargetKind
 from smtpcheck.route import AddressFacts
 
 _OPEN = frozenset({Status.OK, Status.NOTE, Status.WARN})

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck import reach
-from smtpcheck.context import Context
-from smtpcheck.core import Failure, Finding, Kind, Probe, Result, Rule, Severity, Stage, Status, Subject, Target
+from smtpcheck import route
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Failure, Finding, Kind, Result, Rule, Severity, Stage, Status, Subject, Target
 
 _OPEN = frozenset({Status.OK, Status.NOTE, Status.WARN})
 
@@ -80,5 +80,5 @@ def _without_route(result: Result[Any]) -> bool:
 
 
 def _has_no_ipv4(name: str, results: Sequence[Result[Any]]) -> bool:
-    known = reach.believed(name, results)
+    known = route.believed(name, results)
     return known is not None and known.a.absent

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck import route
-from smtpcheck.context import Context
-from smtpcheck.core import Direction, Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target
-from smtpcheck.failures import NotNeeded
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Direction, Finding, Kind, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.net.failures import NotNeeded
 from smtpcheck.wire.smtp import readable
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck import route
-from smtpcheck.context import Context
-from smtpcheck.conversation import Dialogue
-from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target
-from smtpcheck.failures import Broken
+from smtpcheck.contract import Context, Probe
+from smtpcheck.conversation.dialogue import Dialogue
+from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.net.failures import Broken
 from smtpcheck.wire.smtp import Capabilities, Reply, begins_reply, disguised, foreign, readable
 
 _GREETING = {

@@ -6,10 +6,32 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck import providers
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
-from smtpcheck.reach import HomeFacts
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import (
+    Finding,
+    Result,
+    Rule,
+    Severity,
+    Stage,
+    Subject,
+    Target,
+    TargetKind,
+)
+from smtpcheck.target import providers
+from smtpcheck.wire import dns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeFacts:
+    """Where the mailboxes of the login's domain lie."""
+
+    host: str
+    """The host that was asked to log in."""
+    domain: str
+    mx: dns.Answer
+    provider: str
+    """The known provider that runs the exchangers; empty: none."""
+
 
 _REFUSED = frozenset({"auth-refused", "auth-not-offered"})
 

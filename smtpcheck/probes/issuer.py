@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target
-from smtpcheck.failures import CouldNotAsk
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.net.failures import CouldNotAsk
 from smtpcheck.wire import ProtocolError, x509
 from smtpcheck.wire.certificate import describe
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from smtpcheck import https, route
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Kind, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
-from smtpcheck.failures import Broken, CouldNotAsk, NotNeeded
+from smtpcheck import route
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Kind, Mode, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.net import https
+from smtpcheck.net.failures import Broken, CouldNotAsk, NotNeeded
 from smtpcheck.wire import ProtocolError
 from smtpcheck.wire.mtasts import Policy, allows, parse_policy, policy_id
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck import providers
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Kind, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
-from smtpcheck.route import MxFacts, literal
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.route import MxFacts
+from smtpcheck.target import providers
+from smtpcheck.wire.address import literal
 
 _BROKEN = {
     Kind.NXDOMAIN: "mx-nxdomain",

@@ -7,11 +7,58 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck import reach
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Probe, Result, Rule, Severity, Stage, Subject, Target
-from smtpcheck.failures import NotNeeded
-from smtpcheck.reach import NamesFacts, Said
+from smtpcheck import route
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import (
+    Finding,
+    Result,
+    Rule,
+    Severity,
+    Stage,
+    Subject,
+    Target,
+)
+from smtpcheck.net.failures import NotNeeded
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One answer about a host's IPv4 addresses, and who gave it."""
+
+    source: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamesFacts:
+    """What else is said about a host's addresses, and whether the resolver can be believed."""
+
+    host: str
+    port: int
+    believed: tuple[str, ...]
+    """The addresses that were used."""
+    source: str
+    invented: tuple[str, ...]
+    """What the resolver gives for a name that can not exist."""
+    said: tuple[Said, ...]
+    """Every answer heard, a second one to the same question too."""
+    opened: str = ""
+    """An address that was not used, and whose port opens."""
+
+
+def forged(facts: NamesFacts) -> tuple[str, str] | None:
+    """Two answers to one question that name different addresses: one of them came from somebody else."""
+    first: dict[str, Said] = {}
+    for one in facts.said:
+        earlier = first.setdefault(one.source, one)
+        if not set(earlier.addresses) & set(one.addresses):
+            return ", ".join(earlier.addresses), ", ".join(one.addresses)
+    return None
+
+
+def contradiction(facts: NamesFacts) -> Said | None:
+    """Who names only addresses that were not used."""
+    return next((one for one in facts.said if not set(one.addresses) & set(facts.believed)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +78,11 @@ class Names(Probe[NamesFacts]):
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
         """The first endpoint, where none opened or where a stranger may have answered."""
-        return (*reach.shut(target, earlier), *reach.strange(target, earlier))[:1]
+        return (*route.shut(target, earlier), *route.strange(target, earlier))[:1]
 
     async def observe(self, subject: Subject, ctx: Context) -> NamesFacts:
         """Nothing where the address was given by hand."""
-        known = reach.believed(subject.name, ctx.results)
+        known = route.believed(subject.name, ctx.results)
         used = known.addresses if known else ()
         source = next((answer.source for answer in (known.a, known.aaaa) if answer.addresses), "") if known else ""
         if not used or source in ("literal", "connect-to") or not ctx.door.resolvers:
@@ -68,9 +115,9 @@ class Names(Probe[NamesFacts]):
         """What the resolver does to names, then who contradicts it."""
         if facts.invented:
             yield self.found("names-invented", address=facts.invented[0], resolver=facts.source)
-        if pair := reach.forged(facts):
+        if pair := forged(facts):
             yield self.found("names-forged", name=facts.host, resolver=facts.source, first=pair[0], second=pair[1])
-        elif other := reach.contradiction(facts):
+        elif other := contradiction(facts):
             yield self.found(
                 "names-differ",
                 name=facts.host,

@@ -7,10 +7,29 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
-from smtpcheck.failures import Broken
-from smtpcheck.reach import RelayFacts
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import (
+    Finding,
+    Mode,
+    Result,
+    Rule,
+    Severity,
+    Stage,
+    Subject,
+    Target,
+    TargetKind,
+)
+from smtpcheck.net.failures import Broken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayFacts:
+    """Whether mail is taken without login and TLS."""
+
+    accepted: bool
+    detail: str
+    raw: bytes
+
 
 _NOT_OFFERED = frozenset({"auth-not-offered", "tls-not-offered"})
 

@@ -6,10 +6,35 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Kind, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target
-from smtpcheck.failures import Broken, CouldNotAsk, NotNeeded
-from smtpcheck.reach import SegmentFacts
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import (
+    Finding,
+    Kind,
+    Mode,
+    Result,
+    Rule,
+    Severity,
+    Stage,
+    Subject,
+    Target,
+)
+from smtpcheck.net.failures import Broken, CouldNotAsk, NotNeeded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentFacts:
+    """Whether a handshake that stalled comes about in small segments."""
+
+    segment: int
+    broke: Kind | None
+    """How the handshake in small segments ended short."""
+    again: Kind | None = None
+    """How one more in the usual ones did; it is made only where the small ones helped."""
+
+    @property
+    def helps(self) -> bool:
+        """Only the size made the difference."""
+        return self.broke is None and self.again is Kind.TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)

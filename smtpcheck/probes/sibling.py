@@ -6,10 +6,33 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck import reach, route
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Probe, Result, Rule, Severity, Stage, Subject, Target
-from smtpcheck.reach import SiblingFacts
+from smtpcheck import route
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import (
+    Finding,
+    Kind,
+    Result,
+    Rule,
+    Severity,
+    Stage,
+    Subject,
+    Target,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiblingFacts:
+    """How another port of the same address answered."""
+
+    port: int
+    broke: Kind | None
+    detail: str = ""
+
+    @property
+    def answers(self) -> bool:
+        """The host itself spoke: it is up, and packets come back."""
+        return self.broke in (None, Kind.REFUSED)
+
 
 # What mail hosts serve besides, and the web, which hardly any network filters.
 _OTHERS = (587, 465, 443)
@@ -28,7 +51,7 @@ class Sibling(Probe[SiblingFacts]):
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
         """The first endpoint, where none opened and packets to one at least got lost."""
-        lost = reach.lost(target, earlier)
+        lost = route.lost(target, earlier)
         return lost[:1]
 
     async def observe(self, subject: Subject, ctx: Context) -> SiblingFacts:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck import route
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
-from smtpcheck.failures import NotNeeded
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.net.failures import NotNeeded
 from smtpcheck.wire import ProtocolError, x509
+from smtpcheck.wire.address import literal
 from smtpcheck.wire.certificate import describe
 from smtpcheck.wire.dns import reverse
 from smtpcheck.wire.tls import Hello
@@ -52,8 +52,8 @@ class Sni(Probe[SniFacts]):
     async def observe(self, subject: Subject, ctx: Context) -> SniFacts:
         """One more handshake."""
         first = (await ctx.dialogue(subject).reach(Stage.CERTIFICATE)).session
-        asked = await _name_of(subject.address, ctx) if route.literal(subject.name) else ""
-        if route.literal(subject.name) and not asked:
+        asked = await _name_of(subject.address, ctx) if literal(subject.name) else ""
+        if literal(subject.name) and not asked:
             raise NotNeeded("the address has no name in DNS that could be asked for")
         second = ctx.beside(subject, Hello(server_name=asked))
         async with ctx.experiment(self.name, subject):

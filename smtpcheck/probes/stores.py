@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
-from smtpcheck.failures import NotNeeded
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.net.failures import NotNeeded
 from smtpcheck.wire import x509
 
 # what another root store may see otherwise; a name or a date of the leaf it does not

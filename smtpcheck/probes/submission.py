@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck import providers, route
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target, TargetKind
-from smtpcheck.providers import Provider
+from smtpcheck import route
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Mode, Result, Rule, Severity, Stage, Subject, Target, TargetKind
 from smtpcheck.route import Candidate, SubmissionFacts
+from smtpcheck.target import grammar, providers
+from smtpcheck.target.providers import Provider
 from smtpcheck.wire import dns
 
 
@@ -75,7 +76,7 @@ def _located(submissions: dns.Answer, submission: dns.Answer) -> Iterator[Candid
     for answer, mode in ((submissions, Mode.IMPLICIT), (submission, Mode.STARTTLS)):
         for service in answer.srv:
             if service.host != "." and service.port:
-                usual = route.usual_mode(service.port)
+                usual = grammar.usual_mode(service.port)
                 yield Candidate(service.host, service.port, usual if usual is Mode.IMPLICIT else mode)
 
 
@@ -90,4 +91,4 @@ async def _guess(domain: str, ctx: Context) -> tuple[Candidate, ...]:
     answers = await asyncio.gather(*(ctx.door.ask(host, type_) for host in hosts for type_ in ("A", "AAAA")))
     there = [host for host in hosts if any(a.addresses for a in answers if a.name == host)]
     host = there[0] if there else hosts[0]
-    return tuple(Candidate(host, port, route.usual_mode(port)) for port in route.SUBMISSION_PORTS)
+    return tuple(Candidate(host, port, grammar.usual_mode(port)) for port in route.SUBMISSION_PORTS)

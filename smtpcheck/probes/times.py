@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from smtpcheck.context import Context
-from smtpcheck.core import Finding, Probe, Result, Rule, Severity, Stage, Subject, Target
-from smtpcheck.failures import NotNeeded
+from smtpcheck.contract import Context, Probe
+from smtpcheck.core import Finding, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.net.failures import NotNeeded
 
 _OFF = frozenset({"clock-ahead", "clock-behind", "clock-timezone"})
 

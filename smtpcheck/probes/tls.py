@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck import route
-from smtpcheck.context import Context
-from smtpcheck.conversation import Dialogue
-from smtpcheck.core import Finding, Kind, Mode, Probe, Result, Rule, Severity, Stage, Subject, Target
-from smtpcheck.failures import Broken
+from smtpcheck.contract import Context, Probe
+from smtpcheck.conversation.dialogue import Dialogue
+from smtpcheck.core import Finding, Kind, Mode, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.net.failures import Broken
 from smtpcheck.wire.smtp import Reply, foreign, readable
 from smtpcheck.wire.tls import CURRENT, LEAST_GROUP
 

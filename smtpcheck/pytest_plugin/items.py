@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from smtpcheck import advice, targets
-from smtpcheck.core import Probe, Status
+from smtpcheck import advice, settings
+from smtpcheck.contract import Probe
+from smtpcheck.core import Status
 from smtpcheck.pytest_plugin import runs_of
+from smtpcheck.pytest_plugin.answer import Failed, Told, entry_of, failure, told
 from smtpcheck.pytest_plugin.runs import Run, properties
-from smtpcheck.pytest_plugin.told import Failed, Told, entry_of, failure, told
 from smtpcheck.report import questions
 from smtpcheck.report.questions import UNTESTED, Answer
-from smtpcheck.settings import UsageError
-from smtpcheck.targets import Entry, Project
+from smtpcheck.settings import Entry, Project
+from smtpcheck.target.grammar import UsageError
 
 _BRIEF = ("short", "line", "no")
 """Styles of --tb that leave no room for a screen."""
@@ -56,7 +57,7 @@ class Group(pytest.Collector):
     @property
     def key(self) -> str:
         """Under which its run is known in this session; the same for `smtp_report`, where the root folder names it."""
-        root = (self.config.rootpath / targets.SETTINGS, self.config.rootpath / targets.PYPROJECT)
+        root = (self.config.rootpath / settings.SETTINGS, self.config.rootpath / settings.PYPROJECT)
         other = isinstance(self.parent, SettingsFile) and self.path not in root
         return f"{self.path}::{self.entry.name}" if other else self.entry.name
 
@@ -121,7 +122,7 @@ class Question(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the target is written."""
-        return self.path, targets.line_of(self.path, self.group.entry.name), f"{self.name} of {self.group.name}"
+        return self.path, settings.line_of(self.path, self.group.entry.name), f"{self.name} of {self.group.name}"
 
     def smtpcheck_tell(self, report: pytest.TestReport) -> None:
         """Give the answer along with pytest's report; a skip belongs to the settings, not to this file."""

@@ -14,14 +14,16 @@ from typing import Any
 
 import pytest
 
-from smtpcheck import api, files, targets
-from smtpcheck.core import Diagnosis, Probe, Report, Target
-from smtpcheck.credentials import Secret, SecretError, resolve
+from smtpcheck import api, settings
+from smtpcheck.contract import Probe
+from smtpcheck.core import Diagnosis, Report, Target
 from smtpcheck.probes import classes
-from smtpcheck.report import json, questions
-from smtpcheck.run import settled
-from smtpcheck.settings import UsageError
-from smtpcheck.targets import Entry, Project, Surroundings
+from smtpcheck.report import files, questions
+from smtpcheck.report.saved import json
+from smtpcheck.run.prepare import settled
+from smtpcheck.settings import Entry, Project, Surroundings
+from smtpcheck.target.credentials import Secret, SecretError, resolve
+from smtpcheck.target.grammar import UsageError
 
 # Seconds that another worker is waited for beyond the deadline of its check.
 _PATIENCE = 15.0
@@ -50,16 +52,16 @@ class Runs:
     def project(self, file: Path | None = None) -> Project:
         """What the root folder says, or one settings file of another place. Raises UsageError."""
         root = self._config.rootpath
-        if file in (root / targets.SETTINGS, root / targets.PYPROJECT):
+        if file in (root / settings.SETTINGS, root / settings.PYPROJECT):
             file = None
         if file not in self._projects:
             env = self._config.getoption("smtp_env")
-            self._projects[file] = targets.read(root, Surroundings(os.environ), env=env, file=file)
+            self._projects[file] = settings.read(root, Surroundings(os.environ), env=env, file=file)
         return self._projects[file]
 
     def target(self, entry: Entry, project: Project) -> Target:
         """What to check, as far as was consented to. Raises UsageError."""
-        return settled(targets.aimed(entry, project.environ, **self._flags()))
+        return settled(settings.aimed(entry, project.environ, **self._flags()))
 
     def run(self, key: str, entry: Entry, project: Project, wanted: Collection[str] | None) -> Run:
         """The check of that target, made now if it was not yet; `wanted` are the questions, None: all."""
@@ -103,11 +105,11 @@ class Runs:
         return report
 
     def _given(self, target: str, options: dict[str, Any], password: Secret | None) -> Report:
-        environ = targets.surroundings(self._config.rootpath, Surroundings(os.environ))
+        environ = settings.surroundings(self._config.rootpath, Surroundings(os.environ))
         if password is not None or options.get("secret"):
             options.setdefault("login", True)
-        entry = targets.given(target, options, Path.cwd())
-        aim = targets.aimed(entry, environ, **self._flags())
+        entry = settings.given(target, options, Path.cwd())
+        aim = settings.aimed(entry, environ, **self._flags())
         return _asked(settled(aim), entry.probes, environ, password)
 
     def _named(self, name: str) -> Report:
@@ -144,7 +146,7 @@ def _checked(target: Target, entry: Entry, project: Project, wanted: Collection[
         password = resolve(aim.secret, project.environ) if aim.secret else None
     except SecretError as error:
         withheld, password = _said(error), None
-        aim = settled(targets.aimed(targets.without_login(entry), project.environ))
+        aim = settled(settings.aimed(settings.without_login(entry), project.environ))
     try:
         return Run(_asked(aim, probes, project.environ, password), withheld=withheld)
     except UsageError as error:

@@ -9,8 +9,9 @@ import pytest
 
 from smtpcheck import advice
 from smtpcheck.core import Status
-from smtpcheck.report import lines, path
+from smtpcheck.report import outline
 from smtpcheck.report.questions import UNTESTED
+from smtpcheck.report.terminal import lines
 
 Answers = Sequence[dict[str, Any]]
 _COLOURS = {"healthy": "green", "broken": "red", "inconclusive": "yellow", "bug": "purple"}
@@ -58,13 +59,13 @@ def _verdict(reporter: pytest.TerminalReporter, mine: Answers, sheet: lines.Shee
     if worst["line"]:
         reporter.write_line("  " + lines.shortened(worst["line"], sheet.width - 2))
     for text in dict.fromkeys(text for answer in mine for text in answer["warnings"]):
-        _para(reporter, sheet, f"{path.SYMBOLS[Status.WARN]} ", text, yellow=True)
+        _para(reporter, sheet, f"{outline.SYMBOLS[Status.WARN]} ", text, yellow=True)
     whys: dict[str, list[str]] = {}
     for answer in _open(mine):
         whys.setdefault(answer["why"], []).append(answer["probe"])
     for why, probes in whys.items():
-        label = path.colon(sheet.ui["list.separator"].join(probes), sheet.ui)
-        _para(reporter, sheet, f"{path.SYMBOLS[Status.INCONCLUSIVE]} ", label + why, yellow=True)
+        label = outline.colon(sheet.ui["list.separator"].join(probes), sheet.ui)
+        _para(reporter, sheet, f"{outline.SYMBOLS[Status.INCONCLUSIVE]} ", label + why, yellow=True)
 
 
 def _para(reporter: pytest.TerminalReporter, sheet: lines.Sheet, label: str, text: str, **colour: bool) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 from smtpcheck import route
 from smtpcheck.advice import Words
+from smtpcheck.contract import Probe
 from smtpcheck.core import (
     PATHS,
     Diagnosis,
     Finding,
     Mode,
-    Probe,
     Report,
     Result,
     Severity,
@@ -24,8 +24,9 @@ from smtpcheck.core import (
     Target,
     Verdict,
 )
-from smtpcheck.report import path, safe
+from smtpcheck.report import escape, outline
 from smtpcheck.wire import dns
+from smtpcheck.wire.address import literal
 
 _PATH = PATHS[Mode.STARTTLS]
 _WORST = (
@@ -55,7 +56,7 @@ def answer(report: Report, probe: str, words: Words) -> Answer:
     # what worked all the same, or was not asked about, fails no question
     statuses = {Status.WARN if r.status is Status.FAIL and not failing else r.status for r in mine}
     status = next(status for status in _WORST if status in statuses)
-    whys = (path.reason(result, words.ui) for result in mine if result.status is status)
+    whys = (outline.reason(result, words.ui) for result in mine if result.status is status)
     return Answer(
         probe=probe,
         status=status,
@@ -86,10 +87,10 @@ def _not_reached(report: Report, probe: str, words: Words) -> Answer:
         return Answer(probe=probe, status=Status.SKIPPED, why=words.ui["pytest.not-asked"])
     subject = route.chosen(report.target, report.results)
     beside = (r for r in report.results if r.status is Status.BLOCKED and r.subject == subject)
-    known = [*(path.reason(result, words.ui) for result in beside), *path.shortfalls(report, words.ui)]
+    known = [*(outline.reason(result, words.ui) for result in beside), *outline.shortfalls(report, words.ui)]
     if report.diagnosis and not known:
-        told = safe.diagnosis(report.diagnosis)
-        known = [path.colon(words.ui[f"stage.{told.stage}"], words.ui) + words.summary(told)]
+        told = escape.diagnosis(report.diagnosis)
+        known = [outline.colon(words.ui[f"stage.{told.stage}"], words.ui) + words.summary(told)]
     why = next(iter(known), words.ui["pytest.not-asked"])
     return Answer(probe=probe, status=Status.BLOCKED, why=why)
 
@@ -137,7 +138,7 @@ def questions(target: Target, probes: Sequence[Probe[Any]]) -> tuple[Probe[Any],
 
 
 def _supposed(name: str, subject: Subject) -> Result[Any]:
-    host = subject.name if route.literal(subject.name) else f"host.{subject.name}"
+    host = subject.name if literal(subject.name) else f"host.{subject.name}"
     facts: Any = _Fine()
     if name == "submission":
         one = route.Candidate(host, 465, Mode.IMPLICIT)
@@ -146,7 +147,7 @@ def _supposed(name: str, subject: Subject) -> Result[Any]:
         answer = dns.Answer(name=subject.name, type="MX", mx=(dns.Mx(10, host),))
         facts = route.MxFacts(domain=subject.name, mx=answer)
     elif name == "address":
-        a = dns.Answer(name=subject.name, type="A", addresses=(route.literal(subject.name) or "127.0.0.1",))
+        a = dns.Answer(name=subject.name, type="A", addresses=(literal(subject.name) or "127.0.0.1",))
         facts = route.AddressFacts(host=subject.name, a=a, aaaa=dns.Answer(name=subject.name, type="AAAA"))
     return Result(probe=name, subject=subject, outcome=facts, started=datetime.now(UTC), elapsed=0.0)
 

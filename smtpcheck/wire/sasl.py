@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn, Protocol
 
-from smtpcheck.wire import ProtocolError, challenges, slips
+from smtpcheck.wire import ProtocolError, challenges, mistakes
 from smtpcheck.wire.challenges import OAuthRefusal
 from smtpcheck.wire.mask import MASK, Mask
-from smtpcheck.wire.slips import Slip
+from smtpcheck.wire.mistakes import Slip
 
 _LONGEST_COMMAND = 512  # RFC 5321 section 4.5.3.1.4, with its CRLF
 
@@ -279,7 +279,7 @@ class Looks:
     shape: str = "unknown"
     """fits, does-not-fit, or unknown where no shape is known."""
     flags: tuple[str, ...] = ()
-    """What no secret should have: the signs of `slips.SIGNS`."""
+    """What no secret should have: the signs of `mistakes.SIGNS`."""
     valid_from: float | None = None
     """Unix time from which a token counts, where it says so itself (RFC 7519 section 4.1.5)."""
     valid_until: float | None = None
@@ -289,13 +289,15 @@ def look(secret: Revealing, shape: str = "") -> Looks:
     """Judge a secret offline by the regular expression of its provider and by the slips of copying it."""
     text = secret.reveal()
     fits = "unknown" if not shape else "fits" if re.fullmatch(shape, text) else "does-not-fit"
-    begins, ends = slips.token_window(text)
-    return Looks(shape=fits, flags=tuple(slip.sign for slip in slips.slips(text)), valid_from=begins, valid_until=ends)
+    begins, ends = mistakes.token_window(text)
+    return Looks(
+        shape=fits, flags=tuple(slip.sign for slip in mistakes.slips(text)), valid_from=begins, valid_until=ends
+    )
 
 
 def slips_of(secret: Revealing) -> tuple[Slip, ...]:
     """What went wrong while the secret was copied, by signs and places, without anything of it."""
-    return slips.slips(secret.reveal())
+    return mistakes.slips(secret.reveal())
 
 
 def quoted(user: str, secret: Revealing) -> Line:

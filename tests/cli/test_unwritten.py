@@ -17,7 +17,7 @@ import smtpcheck
 from smtpcheck.core import Report
 from smtpcheck.lab import Background, background
 from smtpcheck.report import formats
-from tests.test_cli import Shell, aimed
+from tests.cli.test_commands import Shell, aimed
 
 Done = subprocess.CompletedProcess[str]
 FULL = "/dev/full"

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from smtpcheck import providers
 from smtpcheck.core import Finding, Severity, Stage, Target, TargetKind
-from smtpcheck.diagnosis import paste, replies
+from smtpcheck.diagnosis.words import replies
+from smtpcheck.pasted import answer
+from smtpcheck.target import providers
 from smtpcheck.wire.smtp import Reply
 
 Names = tuple[str, ...]
@@ -117,10 +118,10 @@ def answered(table: Iterable[replies.Row], case: Case) -> Names:
     return tuple(filter(None, (row.cause, *row.among))) if row else ()
 
 
-def misread(table: paste.Errors, cases: Iterable[Case]) -> Iterator[str]:
+def misread(table: answer.Errors, cases: Iterable[Case]) -> Iterator[str]:
     """Each text of a program of which those rows make another thing than a person does."""
     for case in cases:
-        row = paste.first_error(table, case.said, case.stage)
+        row = answer.first_error(table, case.said, case.stage)
         found = row.among if row else ()
         if found != case.names:
             yield f"{case.said!r} {case.stage or ''}: means {case.names}, taken for {found}"

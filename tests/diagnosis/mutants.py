@@ -13,8 +13,9 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from smtpcheck.core import Stage
-from smtpcheck.diagnosis import paste, replies
-from smtpcheck.diagnosis.replies import File, Written
+from smtpcheck.diagnosis.words import replies
+from smtpcheck.diagnosis.words.replies import File, Written
+from smtpcheck.pasted import answer
 from tests.diagnosis.meanings import Case, answered, error_cases, misheard, misread, reply_cases
 
 
@@ -171,7 +172,7 @@ def alternatives(pattern: str) -> list[str]:
     return parts
 
 
-def _shorter(row: paste.ErrorRow) -> Iterator[tuple[str, paste.ErrorRow]]:
+def _shorter(row: answer.ErrorRow) -> Iterator[tuple[str, answer.ErrorRow]]:
     """The row without one of its alternatives."""
     start = "(?i)" if row.text.startswith("(?i)") else ""
     parts = alternatives(row.text)
@@ -180,14 +181,14 @@ def _shorter(row: paste.ErrorRow) -> Iterator[tuple[str, paste.ErrorRow]]:
             yield part, replace(row, text=start + "|".join(parts[:gone] + parts[gone + 1 :]))
 
 
-def of_errors(table: paste.Errors) -> Iterator[tuple[str, str, paste.ErrorRow, paste.Errors]]:
+def of_errors(table: answer.Errors) -> Iterator[tuple[str, str, answer.ErrorRow, answer.Errors]]:
     """All changes, one at a time, of the rows of errors: the kind, the name, the row, the table."""
     for place, (row, words) in enumerate(table):
         before, after = table[:place], table[place + 1 :]
         name = f"row {place}, {row.among[0]}"
         yield "delete a row", name, row, (*before, *after)
         for part, less in _shorter(row):
-            yield "delete an alternative", f"{name} {part}", row, (*before, *paste.ready([less]), *after)
+            yield "delete an alternative", f"{name} {part}", row, (*before, *answer.ready([less]), *after)
         if row.stage:
             wide = replace(row, stage=None)
             yield "count at every stage", name, wide, (*before, (wide, words), *after)
@@ -206,18 +207,18 @@ def of_errors(table: paste.Errors) -> Iterator[tuple[str, str, paste.ErrorRow, p
 
 
 @cache
-def _near(row: paste.ErrorRow) -> tuple[Case, ...]:
+def _near(row: answer.ErrorRow) -> tuple[Case, ...]:
     """Those cases which the row alone would answer."""
-    alone = paste.ready([row])
-    return tuple(case for case in error_cases() if paste.first_error(alone, case.said, case.stage))
+    alone = answer.ready([row])
+    return tuple(case for case in error_cases() if answer.first_error(alone, case.said, case.stage))
 
 
 def tally_errors() -> Tally:
     """Every change of the rows of errors against every text."""
-    witnesses = [Case(row.like, row.among, row.stage) for row in paste.error_rows()]
+    witnesses = [Case(row.like, row.among, row.stage) for row in answer.error_rows()]
     made: dict[str, int] = {}
     unnoticed = []
-    for kind, name, touched, table in of_errors(paste.ready(paste.error_rows())):
+    for kind, name, touched, table in of_errors(answer.ready(answer.error_rows())):
         noticed = next(misread(table, _near(touched)), None)
         if kind.startswith("move") and noticed is None and next(misread(table, witnesses), None) is None:
             continue

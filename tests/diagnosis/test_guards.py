@@ -13,7 +13,7 @@ from smtpcheck.diagnosis import diagnose, judge
 from smtpcheck.diagnosis.case import Case, Cause, always, symptom
 from smtpcheck.diagnosis.causes import CAUSES
 from smtpcheck.diagnosis.evidence import evidence
-from smtpcheck.diagnosis.reached import redirected
+from smtpcheck.diagnosis.network import redirected
 from smtpcheck.probes import probes, rules
 from smtpcheck.probes.greeting import GreetingFacts
 from smtpcheck.run import assemble

@@ -19,8 +19,10 @@ from smtpcheck.probes.chain import Chain, ChainFacts
 from smtpcheck.probes.dane import Association, DaneFacts, DaneTlsa
 from smtpcheck.probes.mtasts import Exchange, MtaSts, MtastsFacts
 from smtpcheck.probes.tls import Tls, TlsFacts
-from smtpcheck.report import html, json, terminal
+from smtpcheck.report.page import html
 from smtpcheck.report.questions import answer
+from smtpcheck.report.saved import json
+from smtpcheck.report.terminal import screen
 from smtpcheck.wire.certificate import revoked
 from smtpcheck.wire.tlsa import Dane
 from tests.checking import check_fault, checked
@@ -263,7 +265,7 @@ async def test_every_format_shows_a_policy_and_its_contacts() -> None:
     report = await check_fault("mta-sts-cert-fail")
     catalog = json.catalog(classes())
     for lang in ("en", "zh-CN"):
-        shown = terminal.render(report, lang=lang, width=100, verbose=True)
+        shown = screen.render(report, lang=lang, width=100, verbose=True)
         assert "mta-sts.mta-sts-cert-fail.lab.test:443" in shown
         assert "mta-sts.mta-sts-cert-fail.lab.test:443" in html.render(report, lang=lang)
         assert '"policy"' in json.render(report, words=Words(lang), catalog=catalog)

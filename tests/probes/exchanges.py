@@ -12,12 +12,12 @@ import dns.name
 import dns.rdatatype
 
 from smtpcheck.core import Report, Result
-from smtpcheck.credentials import Secret
 from smtpcheck.lab import Lab, Practice
 from smtpcheck.lab.dnsd import NameServer
 from smtpcheck.lab.ledger import Ledger
 from smtpcheck.run import run
-from smtpcheck.settings import parse_target
+from smtpcheck.target.credentials import Secret
+from smtpcheck.target.grammar import parse_target
 from tests.checking import SHORT
 
 DOMAIN = "many.lab.test"

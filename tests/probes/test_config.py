@@ -10,19 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smtpcheck import api, providers
+from smtpcheck import api
+from smtpcheck.conversation.wish import Limits
 from smtpcheck.core import Mode, Report, Severity, Stage, Subject, Target, TargetKind, Verdict
-from smtpcheck.credentials import Secret
 from smtpcheck.diagnosis.causes import CAUSES
-from smtpcheck.heard import Limits
 from smtpcheck.lab import Lab
 from smtpcheck.lab.pki import Authority
 from smtpcheck.lab.script import script
 from smtpcheck.lab.scripted import ScriptedServer
 from smtpcheck.probes.config import Config, ConfigFacts
 from smtpcheck.run import assemble, run
-from smtpcheck.settings import parse_target
-from smtpcheck.wire.slips import SIGNS, Slip, slips
+from smtpcheck.target import providers
+from smtpcheck.target.credentials import Secret
+from smtpcheck.target.grammar import parse_target
+from smtpcheck.wire.mistakes import SIGNS, Slip, slips
 from tests.checking import SHORT, assert_lossless, checked
 
 CANARY = 'c4n/ary+="é授权'

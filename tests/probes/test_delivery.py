@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from smtpcheck.core import Failure, Report, Verdict
-from smtpcheck.credentials import Secret
 from smtpcheck.lab import Lab, Practice
 from smtpcheck.lab.imapd import FOLDERS, ImapFault, ImapServer
 from smtpcheck.lab.pki import Authority
 from smtpcheck.probes.delivery import Delivery, DeliveryFacts
 from smtpcheck.run import run
+from smtpcheck.target.credentials import Secret
 from tests.checking import SHORT, aim, assert_lossless, checked
 from tests.probes.exchanges import named, of
 

@@ -6,8 +6,7 @@ import pytest
 
 from smtpcheck.core import Finding
 from smtpcheck.lab import Lab
-from smtpcheck.probes.names import Names
-from smtpcheck.reach import NamesFacts, Said
+from smtpcheck.probes.names import Names, NamesFacts, Said
 from tests.checking import checked
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"

@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 
+from smtpcheck.conversation.session import Answered
 from smtpcheck.core import Kind, Mode, Stage, Status, TargetKind
-from smtpcheck.heard import Answered
 from smtpcheck.lab.pki import Authority
 from smtpcheck.probes import named, probes, rules
 from smtpcheck.probes.auth import AuthFacts
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.probes.clock import ClockFacts
 from smtpcheck.probes.config import ConfigFacts
+from smtpcheck.probes.control import ControlFacts
 from smtpcheck.probes.dane import Association, DaneFacts
 from smtpcheck.probes.delivery import DeliveryFacts
 from smtpcheck.probes.dnssec import DnssecFacts
@@ -31,22 +32,26 @@ from smtpcheck.probes.family import FamilyFacts
 from smtpcheck.probes.farewell import FarewellFacts
 from smtpcheck.probes.greeting import GreetingFacts
 from smtpcheck.probes.hello import HelloFacts
+from smtpcheck.probes.home import HomeFacts
 from smtpcheck.probes.issuer import IssuerFacts
 from smtpcheck.probes.message import MessageFacts
 from smtpcheck.probes.mtasts import Exchange, MtastsFacts
+from smtpcheck.probes.names import NamesFacts, Said
 from smtpcheck.probes.port import PortFacts
+from smtpcheck.probes.relay import RelayFacts
+from smtpcheck.probes.segment import SegmentFacts
+from smtpcheck.probes.sibling import SiblingFacts
 from smtpcheck.probes.sni import SniFacts
 from smtpcheck.probes.stores import StoresFacts
 from smtpcheck.probes.times import TimesFacts
 from smtpcheck.probes.tls import TlsFacts
-from smtpcheck.reach import ControlFacts, HomeFacts, NamesFacts, RelayFacts, Said, SegmentFacts, SiblingFacts
 from smtpcheck.route import AddressFacts, Candidate, ModeFacts, MxFacts, SubmissionFacts
 from smtpcheck.wire.certificate import CertificateFacts, ChainOrder, describe
 from smtpcheck.wire.challenges import OAuthRefusal
 from smtpcheck.wire.dns import Answer, Mx, Tlsa
+from smtpcheck.wire.mistakes import Slip
 from smtpcheck.wire.mtasts import Policy
 from smtpcheck.wire.sasl import Looks
-from smtpcheck.wire.slips import Slip
 from smtpcheck.wire.smtp import Capabilities, Reply
 from smtpcheck.wire.tlsa import Dane
 from smtpcheck.wire.x509 import Flaw, HostMatch, Verdict

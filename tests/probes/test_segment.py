@@ -6,8 +6,7 @@ import pytest
 
 from smtpcheck.core import Kind
 from smtpcheck.lab import Lab
-from smtpcheck.probes.segment import Segment
-from smtpcheck.reach import SegmentFacts
+from smtpcheck.probes.segment import Segment, SegmentFacts
 from tests.checking import checked
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from smtpcheck.conversation.wish import Limits
 from smtpcheck.core import Mode, Report, Verdict
-from smtpcheck.heard import Limits
 from smtpcheck.lab import Lab
 from smtpcheck.lab.dnsd import NameServer
 from smtpcheck.probes.address import Address
@@ -15,7 +15,7 @@ from smtpcheck.probes.port import Port
 from smtpcheck.probes.submission import Submission
 from smtpcheck.route import Candidate, SubmissionFacts
 from smtpcheck.run import run
-from smtpcheck.settings import parse_target
+from smtpcheck.target.grammar import parse_target
 from tests.checking import SHORT, assert_lossless, checked
 from tests.probes.exchanges import Switchboard, named, of
 

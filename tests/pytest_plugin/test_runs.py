@@ -13,7 +13,7 @@ import pytest
 from smtpcheck.core import Failure
 from smtpcheck.lab import Background, background
 from smtpcheck.pytest_plugin.runs import Run, _asked, _once
-from smtpcheck.targets import aimed, given
+from smtpcheck.settings import aimed, given
 from tests.pytest_plugin.projects import run_pytest, table
 
 

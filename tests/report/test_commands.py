@@ -13,7 +13,7 @@ import pytest
 
 from smtpcheck.core import Mode, Report, Subject
 from smtpcheck.lab import Background, background
-from smtpcheck.report import formats, safe
+from smtpcheck.report import escape, formats
 from tests.checking import SHORT, aim
 from tests.report.samples import ALL, HERE, refused, report, result, target, walk
 from tests.report.strangers import ATTACKS, attacked
@@ -70,7 +70,7 @@ def test_a_shell_runs_the_three_programs_and_nothing_of_a_strangers(attack: str,
         ran = shell(script)
         assert ran == commands(one)
         assert {command[0] for command in ran} == set(PROGRAMS)
-    spec = safe.visible(one.target.user, 1000)
+    spec = escape.visible(one.target.user, 1000)
     assert option(ran[-1], "--auth-user") == spec
 
 
@@ -159,7 +159,7 @@ def test_real_swaks_and_openssl_come_to_the_same(lab: Background, fault: str, st
 def check(practice) -> Report:
     import asyncio
 
-    from smtpcheck.credentials import Secret
     from smtpcheck.run import run
+    from smtpcheck.target.credentials import Secret
 
     return asyncio.run(run(aim(practice), secret=Secret(practice.password), limits=SHORT))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from smtpcheck.core import Report
-from smtpcheck.report import formats, replay
+from smtpcheck.report import formats
+from smtpcheck.report.saved import replay
 from tests.report.samples import ALL
 from tests.report.strangers import ATTACKS, attacked
 

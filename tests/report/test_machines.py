@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import pytest
 
 from smtpcheck.core import Report, Severity, Stage, Status, Verdict
-from smtpcheck.report import formats, gist
+from smtpcheck.report import formats, plain
 from smtpcheck.report.formats import nagios, prometheus
 from smtpcheck.report.formats.csv import COLUMNS
 from tests.report.samples import ALL, HERE, expired, finding, healthy, report, result, walk
@@ -280,14 +280,14 @@ def test_prometheus_is_read_by_a_strict_reader() -> None:
 def test_prometheus_holds_the_numbers_of_the_run() -> None:
     one = recorded()
     found = {key[0]: value for key, value in exposed(formats.render([one], "prometheus")).items()}
-    ends = gist.expiry(one)
+    ends = plain.expiry(one)
     assert ends
     assert found["smtpcheck_certificate_not_after_timestamp_seconds"] == ends[0].timestamp()
     assert found["smtpcheck_last_run_timestamp_seconds"] == pytest.approx(
         one.started.timestamp() + one.elapsed, abs=1e-3
     )
     assert abs(found["smtpcheck_clock_offset_seconds"]) < 1
-    stages = gist.seconds_of_stages(one)
+    stages = plain.seconds_of_stages(one)
     assert list(stages)[:4] == ["dns", "connect", "greeting", "ehlo"]
     assert all(0 <= seconds < 10 for seconds in stages.values())
 

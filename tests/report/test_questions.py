@@ -13,7 +13,7 @@ from smtpcheck.core import Report, Stage, Status, Verdict
 from smtpcheck.lab import Background, Practice, background
 from smtpcheck.probes import probes
 from smtpcheck.report.questions import answer, narrowed, questions
-from smtpcheck.settings import parse_target
+from smtpcheck.target.grammar import parse_target
 from tests.checking import aim
 
 WORDS = Words("en")

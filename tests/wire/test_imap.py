@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from smtpcheck.credentials import Secret
+from smtpcheck.target.credentials import Secret
 from smtpcheck.wire import ProtocolError
 from smtpcheck.wire import imap as wire
 from smtpcheck.wire.imap import Atom, Fetched, Folder, Response, ResponseReader, Shape, Token

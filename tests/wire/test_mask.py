@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smtpcheck.credentials import Secret
+from smtpcheck.target.credentials import Secret
 from smtpcheck.wire.mask import MASK, READINGS, WRITINGS, Mask
 from smtpcheck.wire.sasl import CramMd5, Line, Plain, Scram, mask_for
 from tests.canaries import CANARY as LONGER

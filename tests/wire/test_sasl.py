@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smtpcheck.credentials import Secret
+from smtpcheck.target.credentials import Secret
 from smtpcheck.wire import ProtocolError
 from smtpcheck.wire.challenges import OAuthRefusal, decode_challenge
+from smtpcheck.wire.mistakes import SIGNS
 from smtpcheck.wire.sasl import (
     KNOWN,
     MASK,
@@ -37,7 +38,6 @@ from smtpcheck.wire.sasl import (
     mask_for,
     preference,
 )
-from smtpcheck.wire.slips import SIGNS
 
 CANARY = 'p/+="é密码 x'
 WESTERN = 'p/+="é£ x'

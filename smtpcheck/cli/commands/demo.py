@@ -24,7 +24,7 @@ def command(reports: Path, lang: str | None) -> None:
     import asyncio
 
     from smtpcheck import advice
-    from smtpcheck.demo import demonstrate
+    from smtpcheck.cli.demo import demonstrate
 
     chosen = advice.language(lang or "")
 

@@ -41,8 +41,8 @@ def command(old: str, new: str, json_file: str | None, quiet: bool, lang: str | 
     written.
     """
     from smtpcheck import advice
-    from smtpcheck.report import differences
-    from smtpcheck.report.changes import compare
+    from smtpcheck.report.compared import differences
+    from smtpcheck.report.compared.changes import compare
 
     chosen = advice.language(lang or "")
     comparisons = [compare(one, other) for one, other in _paired(old, new)]
@@ -68,7 +68,7 @@ def command(old: str, new: str, json_file: str | None, quiet: bool, lang: str | 
 
 def _paired(old: str, new: str) -> list[tuple[Report, Report]]:
     """The reports of the same target in both files; a usage error where there is none."""
-    from smtpcheck.report.changes import same_target
+    from smtpcheck.report.compared.changes import same_target
 
     before, after = _read(old), _read(new)
     pairs = [(one, other) for other in after for one in before if same_target(one, other)]
@@ -85,7 +85,7 @@ def _paired(old: str, new: str) -> list[tuple[Report, Report]]:
 
 
 def _read(file: str) -> tuple[Report, ...]:
-    from smtpcheck.report import replay
+    from smtpcheck.report.saved import replay
     from smtpcheck.wire import ProtocolError
 
     try:

@@ -12,7 +12,7 @@ from smtpcheck.cli.console import INCONCLUSIVE, LANG, stop, width
 from smtpcheck.cli.words import codes
 
 if TYPE_CHECKING:
-    from smtpcheck.diagnosis.paste import Answer
+    from smtpcheck.pasted.answer import Answer
 
 SECTION = "read"
 
@@ -31,8 +31,8 @@ def command(words: tuple[str, ...], lang: str | None) -> None:
     Exit status: 0 something is named, 2 usage, 3 nothing in the text is known.
     """
     from smtpcheck import advice
-    from smtpcheck.report import answer
-    from smtpcheck.report.terminal import explanation
+    from smtpcheck.pasted import shown
+    from smtpcheck.report.terminal.screen import explanation
 
     chosen, columns = advice.language(lang or ""), min(width(), 100)
     if len(words) == 1 and advice.entry(words[0], chosen):
@@ -41,24 +41,24 @@ def command(words: tuple[str, ...], lang: str | None) -> None:
     found = _answered(words)
     if not found.named and len(words) == 1 and words[0] != "-" and len(words[0].split()) == 1:
         _no_code(words[0])
-    click.echo(answer.render(found, lang=chosen, width=columns))
+    click.echo(shown.render(found, lang=chosen, width=columns))
     sys.exit(0 if found.known else INCONCLUSIVE)
 
 
 def _answered(words: tuple[str, ...]) -> Answer:
-    from smtpcheck.diagnosis import paste
+    from smtpcheck.pasted import answer
 
     if words in ((), ("-",)):
         if not words and sys.stdin.isatty():
             stop("explain what? A code, a text in quotes, or - for standard input")
-        text = sys.stdin.buffer.read(paste.MAX_INPUT + 1)
+        text = sys.stdin.buffer.read(answer.MAX_INPUT + 1)
     else:
         text = os.fsencode(" ".join(words))
     if not text.strip():
         stop("nothing to explain: the text is empty")
-    if len(text) > paste.MAX_INPUT:
-        stop(f"more than {paste.MAX_INPUT} octets to explain")
-    return paste.answer(text)
+    if len(text) > answer.MAX_INPUT:
+        stop(f"more than {answer.MAX_INPUT} octets to explain")
+    return answer.answer(text)
 
 
 def _no_code(code: str) -> NoReturn:

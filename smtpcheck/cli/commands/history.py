@@ -13,7 +13,7 @@ from smtpcheck.cli.console import LANG, UNWRITTEN, colored, drawable, echo, put,
 from smtpcheck.cli.words import files
 
 if TYPE_CHECKING:
-    from smtpcheck.report.history import Check
+    from smtpcheck.report.compared.history import Check
 
 SECTION = "read"
 MAX_FILES = 2000
@@ -39,7 +39,7 @@ def command(folder: str, output: str | None, lang: str | None) -> None:
     Exit status: 0 told, 2 usage or no report at all, 5 told, but the page could not be written.
     """
     from smtpcheck import advice
-    from smtpcheck.report import history
+    from smtpcheck.report.compared import history
 
     if output and output != "-" and not output.lower().endswith((".html", ".htm")):
         stop(f"-o {output}: a page ends in .html")
@@ -52,7 +52,7 @@ def command(folder: str, output: str | None, lang: str | None) -> None:
     text = history.render(checks, lang=chosen, width=width(), color=colored(stream), unicode=drawable(stream))
     done = [echo(text, chosen, err=err)]
     if output:
-        from smtpcheck.report import trend
+        from smtpcheck.report.compared import trend
 
         done.append(put(trend.render(checks, lang=chosen), output, chosen))
     if not all(done):
@@ -61,8 +61,8 @@ def command(folder: str, output: str | None, lang: str | None) -> None:
 
 def _checks(folder: Path) -> Iterator[Check]:
     """What can be read of the folder, within the bounds; what can't is said."""
-    from smtpcheck.report import replay
-    from smtpcheck.report.history import check_of
+    from smtpcheck.report.compared.history import check_of
+    from smtpcheck.report.saved import replay
     from smtpcheck.wire import ProtocolError
 
     skipped: list[str] = []

@@ -17,7 +17,7 @@ def command(faults: tuple[str, ...], listed: bool) -> None:
     """Start the practice servers with FAULTS (default: a few) and say how to reach them; Ctrl-C stops them."""
     import asyncio
 
-    from smtpcheck.demo import FAULTS, practise
+    from smtpcheck.cli.demo import FAULTS, practise
     from smtpcheck.lab import Lab
 
     if listed:

@@ -7,9 +7,9 @@ from typing import Any, NoReturn
 
 import click
 
-from smtpcheck.cli.aim import AIM, MAIL, asked
 from smtpcheck.cli.console import LANG
 from smtpcheck.cli.layout import Command
+from smtpcheck.cli.target import AIM, MAIL, asked
 from smtpcheck.cli.words import targets
 
 SECTION = "for programs"
@@ -48,10 +48,10 @@ def command(target: str, lang: str | None, **options: Any) -> None:
     3 UNKNOWN (could not tell, a wrong option, a bug of smtpcheck). The other commands keep smtpcheck's own.
     """
     from smtpcheck import advice
-    from smtpcheck.credentials import SecretError
     from smtpcheck.report import formats
     from smtpcheck.report.formats import nagios
-    from smtpcheck.settings import UsageError
+    from smtpcheck.target.credentials import SecretError
+    from smtpcheck.target.grammar import UsageError
 
     chosen = advice.language(lang or "")
     try:

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from smtpcheck.cli.aim import AIM, MAIL, checked
 from smtpcheck.cli.console import LANG, say, status, stop, worst, write_all
 from smtpcheck.cli.layout import Command
+from smtpcheck.cli.target import AIM, MAIL, checked
 
 SECTION = "for programs"
 
@@ -45,7 +45,7 @@ def command(source: str, output: str, force: bool, **options: Any) -> None:
 
 def _from_report(file: str, output: str, options: dict[str, Any]) -> None:
     from smtpcheck import advice
-    from smtpcheck.report import replay
+    from smtpcheck.report.saved import replay
     from smtpcheck.wire import ProtocolError
 
     lang = advice.language(options["lang"] or "")

@@ -24,7 +24,7 @@ def command(
     Several reports in one file are told one after the other. Exit status as of `check`: of several reports the worst.
     """
     from smtpcheck import advice
-    from smtpcheck.report import replay as saved
+    from smtpcheck.report.saved import replay as saved
     from smtpcheck.wire import ProtocolError
 
     chosen, wanted = advice.language(lang or ""), outlets(json_file, pages)

@@ -46,7 +46,7 @@ def command(files: tuple[str, ...], name: str | None, where: str, redact: bool, 
         stop(f"--format {name[:40]!r} is unknown; known: {', '.join(formats.names())}")
     reports = [report for file in files for report in _saved(file)]
     if redact:
-        from smtpcheck.report.redact import redacted
+        from smtpcheck.report.saved.redact import redacted
 
         reports = redacted(reports)
     if not write_all(reports, wanted, advice.language(lang or "")):
@@ -54,7 +54,7 @@ def command(files: tuple[str, ...], name: str | None, where: str, redact: bool, 
 
 
 def _saved(file: str) -> tuple[Report, ...]:
-    from smtpcheck.report import replay
+    from smtpcheck.report.saved import replay
     from smtpcheck.wire import ProtocolError
 
     try:

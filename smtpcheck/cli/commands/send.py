@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from smtpcheck.cli.aim import AIM, MAIL, checked
 from smtpcheck.cli.console import OUTPUT
 from smtpcheck.cli.layout import Command
+from smtpcheck.cli.target import AIM, MAIL, checked
 from smtpcheck.cli.words import files, targets
 
 SECTION = "ask"

@@ -33,9 +33,9 @@ def command(target: str, name: str | None, **options: Any) -> None:
     They follow from a report of `smtpcheck check --json`, or from HOST:PORT; nothing is asked of the network. The
     password is never in them: they read it from the environment variable SMTP_PASSWORD.
     """
-    from smtpcheck import snippets
     from smtpcheck.api import load
-    from smtpcheck.settings import parse_target
+    from smtpcheck.report import snippets
+    from smtpcheck.target.grammar import parse_target
     from smtpcheck.wire import ProtocolError
 
     given = {option: value for option, value in options.items() if value}

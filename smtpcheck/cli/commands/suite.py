@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from smtpcheck.cli.aim import AIM
 from smtpcheck.cli.console import UNWRITTEN, put, stop, unwritten
 from smtpcheck.cli.layout import Command
+from smtpcheck.cli.target import AIM
 
 if TYPE_CHECKING:
     from smtpcheck.core import Target
@@ -42,8 +42,8 @@ def command(target: str, folder: Path, **options: Any) -> None:
     Exit status: 0 written, 2 usage or a file is there already, 5 a file could not be written.
     """
     from smtpcheck import advice
-    from smtpcheck.files import PROJECT
-    from smtpcheck.settings import parse_target
+    from smtpcheck.report.files import PROJECT
+    from smtpcheck.target.grammar import parse_target
 
     given = {name: value for name, value in options.items() if not (value is None or value is False or value == ())}
     files = _files(parse_target(target, **given), given, folder)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from smtpcheck.core import Stage
-from smtpcheck.diagnosis import login, reached
+from smtpcheck.diagnosis import network
 from smtpcheck.diagnosis.case import Case, Cause, Holds, always, configured, never
 from smtpcheck.diagnosis.causes.clock import DRIFTED
-from smtpcheck.diagnosis.words import by_words, replied, unspoken
+from smtpcheck.diagnosis.words import login
+from smtpcheck.diagnosis.words.causes import by_words, replied, unspoken
 
 
 def login_refused() -> tuple[Cause, ...]:
@@ -17,7 +18,7 @@ def login_refused() -> tuple[Cause, ...]:
         Cause(code, suspicious(code), likely=login.LIKELY.get(code, never), leads=login.leading(code))
         for code in login.SUSPECTS
     ]
-    elsewhere = Cause("host-wrong-provider-endpoint", blamed(reached.home_elsewhere))
+    elsewhere = Cause("host-wrong-provider-endpoint", blamed(network.home_elsewhere))
     told = [cause for cause in by_words(Stage.AUTH) if cause.code not in {*login.SUSPECTS, _TOKEN.code}]
     # words that no row knows: most refusals are about the credentials, which is no proof
     others = [Cause("auth-credentials-refused", unspoken(perhaps_credentials))]
@@ -75,9 +76,9 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "auth-reset": _HUNG_UP,
     "auth-temporary": tuple(cause for cause in by_words(Stage.AUTH) if cause.code != _TOKEN.code),
     "auth-not-offered": (
-        Cause("host-mx-used-as-submission", reached.at_own_exchanger),
+        Cause("host-mx-used-as-submission", network.at_own_exchanger),
         Cause("host-mx-used-as-submission", configured("config-host-exchanger")),
-        Cause("relay-cred-not-needed", reached.relay_by_address),
+        Cause("relay-cred-not-needed", network.relay_by_address),
     ),
     "auth-no-common": (
         Cause("auth-mech-plain-refused", login.asked_for_plain),

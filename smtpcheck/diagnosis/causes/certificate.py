@@ -7,7 +7,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 
 from smtpcheck.core import Scalar, Stage
-from smtpcheck.diagnosis import reached
+from smtpcheck.diagnosis import network
 from smtpcheck.diagnosis.case import Case, Cause, Holds, always
 from smtpcheck.diagnosis.causes.clock import measured
 from smtpcheck.diagnosis.causes.names import MISLED
@@ -161,7 +161,7 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "chain-wrong-host": (
         Cause("cert-default-needs-sni", name_needed, seen=name_seen),
         *MISLED,
-        Cause("transparent-smtp-redirect", reached.redirected),
+        Cause("transparent-smtp-redirect", network.redirected),
         Cause("cert-host-is-ip", address_literal),
         Cause("cert-hostname-mismatch", always),
     ),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from smtpcheck.core import Mode, Stage
-from smtpcheck.diagnosis import reached
+from smtpcheck.diagnosis import network
 from smtpcheck.diagnosis.case import Case, Cause, always, speaks, unknown
 from smtpcheck.diagnosis.causes.config import MAILBOX_HOST
 from smtpcheck.diagnosis.causes.names import MISLED
 from smtpcheck.diagnosis.causes.tls import NAME_REFUSED, other_mode
-from smtpcheck.diagnosis.words import by_words
+from smtpcheck.diagnosis.words.causes import by_words
 
 # Seconds; the longest greet-pauses seen
 _TARPIT_SECONDS = 120.0
@@ -42,7 +42,7 @@ CUT_OFF = (
     Cause("conn-reset-by-middlebox", unknown),
     Cause("ip-banned-after-failures", unknown),
 )
-_ONE_OF_SEVERAL = Cause("flaky-lb-node", reached.another_address_answers)
+_ONE_OF_SEVERAL = Cause("flaky-lb-node", network.another_address_answers)
 
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {

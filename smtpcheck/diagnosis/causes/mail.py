@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from smtpcheck.core import Stage
-from smtpcheck.diagnosis import between
 from smtpcheck.diagnosis.case import Case, Cause, always
-from smtpcheck.diagnosis.words import by_words
+from smtpcheck.diagnosis.words import context
+from smtpcheck.diagnosis.words.causes import by_words
 
 
 def others_accepted(case: Case) -> bool | None:
@@ -27,6 +27,6 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "envelope-recipient-deferred": by_words(Stage.RCPT, _PARTLY),
     "message-refused": by_words(Stage.DATA),
     "message-deferred": by_words(Stage.DATA),
-    "message-fate-unknown": (Cause("data-end-timeout", between.dot_unanswered),),
+    "message-fate-unknown": (Cause("data-end-timeout", context.dot_unanswered),),
     "delivery-in-junk": (Cause("accepted-then-spam-folder", always),),
 }

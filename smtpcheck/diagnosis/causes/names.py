@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from smtpcheck import providers
 from smtpcheck.core import Scalar
-from smtpcheck.diagnosis import reached
+from smtpcheck.diagnosis import network
 from smtpcheck.diagnosis.case import Case, Cause, always
 from smtpcheck.probes.dnssec import DnssecFacts
+from smtpcheck.target import providers
 
 # RFC 2606 section 3, what templates say, and what programs write for nothing
 _PLACEHOLDER = re.compile(
@@ -46,22 +46,22 @@ def not_bogus(case: Case) -> bool | None:
 
 # Where a name led to the wrong place, what does not open or speaks with a stranger's voice is no fault of the server
 MISLED = (
-    Cause("dns-hijack-nxdomain-redirect", reached.invented),
-    Cause("dns-poisoned", reached.forged),
-    Cause("dns-hosts-file-override", reached.hosts_file),
-    Cause("dns-split-horizon", reached.split_horizon),
-    Cause("dns-stale-after-move", reached.stale, leads=reached.stale_leads),
+    Cause("dns-hijack-nxdomain-redirect", network.invented),
+    Cause("dns-poisoned", network.forged),
+    Cause("dns-hosts-file-override", network.hosts_file),
+    Cause("dns-split-horizon", network.split_horizon),
+    Cause("dns-stale-after-move", network.stale, leads=network.stale_leads),
 )
 _SERVFAIL = (Cause("dns-dnssec-bogus", bogus), Cause("dns-servfail", not_bogus))
 
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "address-nxdomain": (
-        Cause("mx-target-nxdomain", reached.at_exchanger),
+        Cause("mx-target-nxdomain", network.at_exchanger),
         Cause("host-empty-or-placeholder", placeholder),
         Cause("host-typo", near_a_known_host, None, _suggestion),
     ),
-    "address-nodata": (Cause("mx-target-no-address", reached.at_exchanger), Cause("dns-nodata-host", always)),
+    "address-nodata": (Cause("mx-target-no-address", network.at_exchanger), Cause("dns-nodata-host", always)),
     "address-servfail": _SERVFAIL,
     "address-resolver-down": (Cause("dns-resolver-down", always),),
     "address-resolver-silent": (Cause("dns-resolver-timeout-slow", always),),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from smtpcheck.diagnosis import reached
+from smtpcheck.diagnosis import network
 from smtpcheck.diagnosis.case import Case, Cause, always, configured
 from smtpcheck.diagnosis.causes.config import CLOSED_PORT, MAILBOX_HOST
 from smtpcheck.diagnosis.causes.greeting import CUT_OFF
@@ -20,20 +20,20 @@ _WRONG_DOOR = (
     MAILBOX_HOST,
     Cause("host-mx-used-as-submission", exchanger_asked_to_submit),
     CLOSED_PORT,
-    Cause("mx-none-fallback-a", reached.implicit_exchanger),
-    Cause("mx-target-private", reached.private_exchanger),
+    Cause("mx-none-fallback-a", network.implicit_exchanger),
+    Cause("mx-target-private", network.private_exchanger),
 )
 _OWN_NETWORK = (
-    Cause("port25-egress-blocked", reached.blocked(port25=True), leads=reached.leads_to_block),
-    Cause("submission-ports-blocked", reached.blocked(port25=False), leads=reached.leads_to_block),
+    Cause("port25-egress-blocked", network.blocked(port25=True), leads=network.leads_to_block),
+    Cause("submission-ports-blocked", network.blocked(port25=False), leads=network.leads_to_block),
 )
 _LOST = (
     *_WRONG_DOOR,
     *MISLED,
     *_OWN_NETWORK,
-    Cause("connect-host-down", reached.host_down),
-    Cause("ipv6-error-masks-ipv4-block", reached.masked_by_ipv6),
-    Cause("proxy-needed-not-used", reached.proxy_unused),
+    Cause("connect-host-down", network.host_down),
+    Cause("ipv6-error-masks-ipv4-block", network.masked_by_ipv6),
+    Cause("proxy-needed-not-used", network.proxy_unused),
 )
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from smtpcheck import providers
 from smtpcheck.core import Mode, Scalar, Stage
-from smtpcheck.diagnosis import reached
+from smtpcheck.diagnosis import network
 from smtpcheck.diagnosis.case import Case, Cause, Holds, always, in_mode, speaks, unknown
 from smtpcheck.diagnosis.causes.names import MISLED
 from smtpcheck.probes.greeting import GreetingFacts
 from smtpcheck.probes.hello import HelloFacts
-from smtpcheck.reach import SegmentFacts
+from smtpcheck.probes.segment import SegmentFacts
 from smtpcheck.route import ModeFacts
+from smtpcheck.target import providers
 from smtpcheck.wire.suffixes import registrable
 
 # Postfix "Helo command rejected: ...", Exim "Syntactically invalid EHLO argument(s)", Sendmail and Exchange "Invalid
@@ -162,8 +162,8 @@ def chose_an_older_one(case: Case) -> bool | None:
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "tls-not-offered": (
         *MISLED,
-        Cause("transparent-smtp-redirect", reached.redirected, leads=reached.redirected_leads),
-        Cause("relay-cred-not-needed", reached.relay_by_address),
+        Cause("transparent-smtp-redirect", network.redirected, leads=network.redirected_leads),
+        Cause("relay-cred-not-needed", network.relay_by_address),
         Cause("cisco-smtp-fixup", rewritten),
         Cause("ehlo-name-rejected", ehlo_name_refused, Stage.EHLO, ehlo_said),
         Cause("ehlo-helo-only", helo_only, Stage.EHLO),

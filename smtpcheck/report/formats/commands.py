@@ -9,9 +9,9 @@ from smtpcheck import route
 from smtpcheck.advice import Words
 from smtpcheck.core import Mode, Report, Stage, Subject, Target, TargetKind
 from smtpcheck.probes.auth import AuthFacts
-from smtpcheck.report import gist, safe
-from smtpcheck.settings import UsageError, parse_detour
-from smtpcheck.system import parse_server
+from smtpcheck.report import escape, plain
+from smtpcheck.target.grammar import UsageError, parse_detour
+from smtpcheck.wire.address import literal, parse_server
 
 SUFFIX = ".sh"
 
@@ -24,7 +24,7 @@ def render(reports: Sequence[Report], *, lang: str) -> str:
     """A shell script to take lines from. No secret is in it: swaks asks for the password."""
     words = Words(lang)
     lines = ["#!/bin/sh"]
-    lines += [f"# {_comment(gist.spec(one))}: {_comment(gist.sentence(one, words))}" for one in reports]
+    lines += [f"# {_comment(plain.spec(one))}: {_comment(plain.sentence(one, words))}" for one in reports]
     for report in reports:
         lines += ["", *_report(report, words, named=len(reports) > 1)]
     return "\n".join(lines) + "\n"
@@ -34,7 +34,7 @@ def _report(report: Report, words: Words, *, named: bool) -> Iterator[str]:
     target, ui = report.target, words.ui
     subject = route.chosen(target, report.results)
     if named:
-        yield f"### {_comment(gist.spec(report))}"
+        yield f"### {_comment(plain.spec(report))}"
     yield f"# {ui['replay.dns']}"
     yield from (_command("dig", *_resolver(target), "-q", name, "-t", kind) for name, kind in _questions(report))
     if subject is None or not subject.port:
@@ -56,7 +56,7 @@ def _questions(report: Report) -> Iterator[tuple[str, str]]:
         yield from ((f"_{service}._tcp.{target.name}", "SRV") for service in ("submissions", "submission"))
     subject = route.chosen(target, report.results)
     host = subject.name if subject else target.name if target.kind is TargetKind.HOST else ""
-    if host and not route.literal(host):
+    if host and not literal(host):
         yield from ((host, "A"), (host, "AAAA"))
 
 
@@ -74,7 +74,7 @@ def _openssl(subject: Subject, target: Target) -> str:
     address, port = _peer(subject, target)
     options = ["s_client", "-connect", f"[{address}]:{port}" if ":" in address else f"{address}:{port}"]
     options += ["-starttls", "smtp"] if subject.mode is Mode.STARTTLS else []
-    if route.literal(subject.name):
+    if literal(subject.name):
         options += ["-verify_ip", subject.name]
     else:
         options += ["-servername", subject.name, "-verify_hostname", subject.name]
@@ -88,7 +88,7 @@ def _swaks(subject: Subject, report: Report) -> str:
     options = ["--server", address, "--port", str(port)]
     if subject.mode is not Mode.PLAIN:
         options += ["--tls-on-connect" if subject.mode is Mode.IMPLICIT else "--tls", "--tls-verify"]
-        options += ["--tls-sni", subject.name] if not route.literal(subject.name) else []
+        options += ["--tls-sni", subject.name] if not literal(subject.name) else []
         options += ["--tls-ca-path", target.ca_file] if target.ca_file else []
     options += ["--helo", target.ehlo] if target.ehlo else []
     if mechanism:
@@ -132,8 +132,8 @@ def _command(*words: str) -> str:
 
 def _word(text: str) -> str:
     """One word of the shell (POSIX 2.2.2), without a control character for the terminal of who reads it."""
-    return shlex.quote(safe.visible(text, 1000))
+    return shlex.quote(escape.visible(text, 1000))
 
 
 def _comment(text: str) -> str:
-    return safe.visible(text, 1000)
+    return escape.visible(text, 1000)

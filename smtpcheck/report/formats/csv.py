@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from smtpcheck.advice import Words
 from smtpcheck.core import Report
-from smtpcheck.report import gist, safe
+from smtpcheck.report import escape, plain
 
 SUFFIX = ".csv"
 
@@ -34,19 +34,19 @@ def _verdict(report: Report, words: Words) -> tuple[str, ...]:
     return _row(
         ("verdict", report.target.spec, f"{report.started:%Y-%m-%dT%H:%M:%SZ}", "", told.subject if told else ""),
         (report.verdict, "", told.stage if told else "", told.code if told else "", f"{report.elapsed:.3f}"),
-        gist.sentence(report, words),
+        plain.sentence(report, words),
     )
 
 
 def _rows(report: Report, words: Words) -> Iterator[tuple[str, ...]]:
-    for case in gist.cases(report, words):
+    for case in plain.cases(report, words):
         result = case.result
         about = (report.target.spec, f"{result.started:%Y-%m-%dT%H:%M:%SZ}", result.probe, str(result.subject))
         took = f"{result.elapsed:.3f}"
         if not result.findings:
             yield _row(("result", *about), (result.status, "", "", "", took), case.reason)
         for one in result.findings:
-            text = gist.one_line(words.finding(safe.finding(one)))
+            text = plain.one_line(words.finding(escape.finding(one)))
             yield _row(("finding", *about), (result.status, one.severity, one.stage, one.code, took), text)
 
 
@@ -55,5 +55,5 @@ def _row(about: Sequence[str], how: Sequence[str], text: str) -> tuple[str, ...]
 
 
 def _cell(text: str) -> str:
-    shown = safe.visible(text, 2000)
+    shown = escape.visible(text, 2000)
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown

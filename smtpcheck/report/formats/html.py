@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from smtpcheck.core import Report
-from smtpcheck.report import html
+from smtpcheck.report.page import html
 
 SUFFIX = ".html"
 

@@ -11,6 +11,8 @@ SUFFIX = ".ipynb"
 
 def render(reports: Sequence[Report], *, lang: str) -> str:
     """The notebook of one report, or of several one after the other."""
-    from smtpcheck.report import book  # late: the file's library takes longer to import than a report to write
+    from smtpcheck.report.notebook import (
+        document,  # late: the file's library takes longer to import than a report to write
+    )
 
-    return book.render(reports, lang=lang)
+    return document.render(reports, lang=lang)

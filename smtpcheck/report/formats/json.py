@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from smtpcheck.advice import Words
 from smtpcheck.core import Report
 from smtpcheck.probes import classes
-from smtpcheck.report import json
+from smtpcheck.report.saved import json
 
 SUFFIX = ".json"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from smtpcheck.advice import Words
 from smtpcheck.core import Report, Status, Verdict
-from smtpcheck.report import gist, path, safe
-from smtpcheck.report.gist import Case
+from smtpcheck.report import escape, outline, plain
+from smtpcheck.report.plain import Case
 
 SUFFIX = ".xml"
 
@@ -34,7 +34,7 @@ def render(reports: Sequence[Report], *, lang: str) -> str:
 
 
 def _suite(report: Report, words: Words) -> tuple[list[int], str, list[str]]:
-    cases = [_case(case, report, words) for case in gist.cases(report, words)]
+    cases = [_case(case, report, words) for case in plain.cases(report, words)]
     kinds = [kind for kind, _ in cases]
     # every verdict but "healthy" shows, also where no single question carries it
     if (own := _OF_VERDICT[report.verdict]) and own not in kinds:
@@ -42,7 +42,7 @@ def _suite(report: Report, words: Words) -> tuple[list[int], str, list[str]]:
         kinds.append(own)
     counts = [len(kinds), *(kinds.count(kind) for kind in ("failure", "error", "skipped"))]
     attributes = [
-        ("name", gist.spec(report)),
+        ("name", plain.spec(report)),
         ("timestamp", f"{report.started:%Y-%m-%dT%H:%M:%S}"),
         *_counts(counts),
         ("time", f"{report.elapsed:.3f}"),
@@ -61,11 +61,11 @@ def _properties(report: Report, words: Words) -> Iterator[str]:
     told = report.diagnosis
     pairs = [
         ("verdict", str(report.verdict)),
-        ("summary", gist.sentence(report, words)),
+        ("summary", plain.sentence(report, words)),
         ("diagnosis", told.code if told else ""),
         ("confidence", str(told.confidence) if told else ""),
         ("complete", str(report.complete).lower()),
-        ("not_tested", " ".join(path.untested(report))),
+        ("not_tested", " ".join(outline.untested(report))),
         *((f"could_not_test.{status}", _names(report, status)) for status in sorted(_SKIPPED)),
     ]
     for name, value in pairs:
@@ -87,13 +87,13 @@ def _case(case: Case, report: Report, words: Words) -> tuple[str, list[str]]:
     inner: list[str] = []
     if kind == "skipped":
         inner = [
-            _element(kind, path.colon(words.ui[f"status.{case.status}"], words.ui) + case.reason, str(case.status))
+            _element(kind, outline.colon(words.ui[f"status.{case.status}"], words.ui) + case.reason, str(case.status))
         ]
     elif kind == "error":
         inner = [_element(kind, case.reason, "bug", [words.ui["sentence.bug"]])]
     elif kind:
-        text = gist.advice(case.told, report, words) if case.told else case.texts
-        message = gist.sentence(report, words) if case.told is report.diagnosis and case.told else case.texts[0]
+        text = plain.advice(case.told, report, words) if case.told else case.texts
+        message = plain.sentence(report, words) if case.told is report.diagnosis and case.told else case.texts[0]
         inner = [_element(kind, message, case.told.code if case.told else case.result.findings[0].code, text)]
     elif case.texts:
         inner = [f"      <system-out>{_text(case.texts)}</system-out>"]
@@ -102,10 +102,10 @@ def _case(case: Case, report: Report, words: Words) -> tuple[str, list[str]]:
 
 def _verdict(report: Report, kind: str, words: Words) -> tuple[str, list[str]]:
     told = report.diagnosis
-    text = gist.advice(told, report, words) if told else gist.notes(report, words)
-    attributes = [("classname", "smtpcheck.verdict"), ("name", f"verdict {gist.spec(report)}"), ("time", "0.000")]
+    text = plain.advice(told, report, words) if told else plain.notes(report, words)
+    attributes = [("classname", "smtpcheck.verdict"), ("name", f"verdict {plain.spec(report)}"), ("time", "0.000")]
     code = told.code if told else str(report.verdict)
-    inner = _element(kind, gist.sentence(report, words), code, () if kind == "skipped" else text)
+    inner = _element(kind, plain.sentence(report, words), code, () if kind == "skipped" else text)
     return kind, _testcase(attributes, [inner])
 
 
@@ -115,15 +115,15 @@ def _testcase(attributes: Iterable[tuple[str, str]], inner: Sequence[str]) -> li
 
 
 def _element(name: str, message: str, kind: str, text: Iterable[str] = ()) -> str:
-    opened = f"      <{name}{_attributes([('message', message), ('type', safe.visible(kind, 80))])}"
+    opened = f"      <{name}{_attributes([('message', message), ('type', escape.visible(kind, 80))])}"
     body = _text(text)
     return f"{opened}>{body}</{name}>" if body else f"{opened}/>"
 
 
 def _attributes(pairs: Iterable[tuple[str, str]]) -> str:
     # no control character passes `visible`, so none of what XML 1.0 section 2.2 forbids
-    return "".join(f' {name}="{html.escape(safe.visible(value, 2000))}"' for name, value in pairs)
+    return "".join(f' {name}="{html.escape(escape.visible(value, 2000))}"' for name, value in pairs)
 
 
 def _text(lines: Iterable[str]) -> str:
-    return "\n".join(html.escape(safe.visible(line, 2000), quote=False) for line in lines)
+    return "\n".join(html.escape(escape.visible(line, 2000), quote=False) for line in lines)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from smtpcheck.advice import Words
 from smtpcheck.core import Conversation, Diagnosis, Direction, Report
-from smtpcheck.report import gist, path, safe
-from smtpcheck.report.labels import opening
-from smtpcheck.report.lines import title
+from smtpcheck.report import escape, outline, plain
+from smtpcheck.report.page.labels import opening
+from smtpcheck.report.terminal.lines import title
 
 SUFFIX = ".md"
 
@@ -40,23 +40,23 @@ def _joined(lines: Iterable[str]) -> str:
 
 
 def _overview(report: Report, words: Words) -> str:
-    mark = path.SYMBOLS[path.OF_VERDICT[report.verdict]]
-    return f"- {mark} {code(gist.spec(report))} {prose(gist.sentence(report, words))}"
+    mark = outline.SYMBOLS[outline.OF_VERDICT[report.verdict]]
+    return f"- {mark} {code(plain.spec(report))} {prose(plain.sentence(report, words))}"
 
 
 def _report(report: Report, words: Words, level: str) -> Iterator[str]:
-    mark, ui, words = path.SYMBOLS[path.OF_VERDICT[report.verdict]], words.ui, words.about(report)
-    yield f"{level} {mark} {prose(title(path.headline(report, ui)))}"
+    mark, ui, words = outline.SYMBOLS[outline.OF_VERDICT[report.verdict]], words.ui, words.about(report)
+    yield f"{level} {mark} {prose(title(outline.headline(report, ui)))}"
     yield ""
-    yield f"{code(gist.spec(report))}, {report.started:%Y-%m-%d %H:%M} UTC, {prose(path.effort(report, ui))}"
+    yield f"{code(plain.spec(report))}, {report.started:%Y-%m-%d %H:%M} UTC, {prose(outline.effort(report, ui))}"
     yield ""
-    legs = path.legs(report)
-    way = " → ".join(f"{path.short(leg.stage, ui)} {path.SYMBOLS[leg.status]}" for leg in legs)
+    legs = outline.legs(report)
+    way = " → ".join(f"{outline.short(leg.stage, ui)} {outline.SYMBOLS[leg.status]}" for leg in legs)
     if way:
         yield from (way, "")
     for place, told in enumerate(report.diagnoses):
         yield from _diagnosis(told, report, words, level, first=place == 0)
-    for text in gist.notes(report, words):
+    for text in plain.notes(report, words):
         yield from (line(text), "")
     yield from _details(report, words)
 
@@ -65,15 +65,15 @@ def _report(report: Report, words: Words, level: str) -> Iterator[str]:
 
 
 def _diagnosis(recorded: Diagnosis, report: Report, words: Words, level: str, *, first: bool) -> Iterator[str]:
-    told, ui = safe.diagnosis(recorded), words.ui
+    told, ui = escape.diagnosis(recorded), words.ui
     yield f"{level}# {title(ui['head.cause' if first else 'head.also-broken'])}"
     yield ""
-    sure = path.brackets(ui[f"confidence.{told.confidence}"], ui)
-    yield f"**{prose(opening(gist.one_line(words.summary(told))))}**{sure} {code(safe.visible(told.code, 80))}"
+    sure = outline.brackets(ui[f"confidence.{told.confidence}"], ui)
+    yield f"**{prose(opening(plain.one_line(words.summary(told))))}**{sure} {code(escape.visible(told.code, 80))}"
     yield ""
     if told.subject:
-        yield from (f"{gist.label('where', words)}{code(told.subject)}", "")
-    if why := gist.one_line(words.why(told)):
+        yield from (f"{plain.label('where', words)}{code(told.subject)}", "")
+    if why := plain.one_line(words.why(told)):
         yield from (line(why), "")
     yield from _part("evidence", _evidence(recorded, report, words), words)
     yield from _part("what-to-do", _steps(told, words), words)
@@ -86,22 +86,22 @@ def _part(name: str, lines: Iterable[str], words: Words) -> Iterator[str]:
 
 
 def _evidence(recorded: Diagnosis, report: Report, words: Words) -> Iterator[str]:
-    said = path.testimony(recorded, report, words, gist.MAX_RAW)
+    said = outline.testimony(recorded, report, words, plain.MAX_RAW)
     for one, (who, text) in zip(recorded.evidence, said, strict=True):
-        stage = path.brackets(words.ui[f"stage.{one.stage}"], words.ui)
-        yield f"- {path.colon(opening(who) + stage, words.ui)}{code(text) if one.raw else prose(text)}"
+        stage = outline.brackets(words.ui[f"stage.{one.stage}"], words.ui)
+        yield f"- {outline.colon(opening(who) + stage, words.ui)}{code(text) if one.raw else prose(text)}"
 
 
 def _steps(told: Diagnosis, words: Words) -> Iterator[str]:
     for number, (_, text) in enumerate(words.steps(told), 1):
-        yield f"{number}. {line(gist.one_line(text))}"
-    if otherwise := gist.one_line(words.otherwise(told)):
+        yield f"{number}. {line(plain.one_line(text))}"
+    if otherwise := plain.one_line(words.otherwise(told)):
         yield from ("", line(opening(otherwise)))
 
 
 def _alternatives(told: Diagnosis, words: Words) -> Iterator[str]:
-    for summary, decides in gist.alternatives(told, words):
-        yield f"- {line(summary)}" + (f" {gist.label('decided-by', words)}{prose(decides)}" if decides else "")
+    for summary, decides in plain.alternatives(told, words):
+        yield f"- {line(summary)}" + (f" {plain.label('decided-by', words)}{prose(decides)}" if decides else "")
 
 
 # The details
@@ -109,7 +109,7 @@ def _alternatives(told: Diagnosis, words: Words) -> Iterator[str]:
 
 def _details(report: Report, words: Words) -> Iterator[str]:
     ui = words.ui
-    remarks = [f"- {line(path.remark_text(one, words))} {code(one.finding.code)}" for one in path.remarks(report)]
+    remarks = [f"- {line(outline.remark_text(one, words))} {code(one.finding.code)}" for one in outline.remarks(report)]
     yield from _fold(title(ui["head.findings"]), remarks)
     yield from _fold(title(ui["head.results"]), _results(report, words))
     for talk in report.conversations[:MAX_TALKS]:
@@ -127,17 +127,17 @@ def _fold(name: str, lines: Iterable[str]) -> Iterator[str]:
 
 def _results(report: Report, words: Words) -> Iterator[str]:
     ui = words.ui
-    for case in gist.cases(report, words):
+    for case in plain.cases(report, words):
         about = f"{code(f'{case.name} {case.subject}')} {ui[f'status.{case.status}']}"
-        yield f"- {path.SYMBOLS[case.status]} {about}" + (
-            path.colon("", ui) + prose(case.reason) if case.reason else ""
+        yield f"- {outline.SYMBOLS[case.status]} {about}" + (
+            outline.colon("", ui) + prose(case.reason) if case.reason else ""
         )
         yield from (f"  - {line(text)}" for text in case.texts)
 
 
 def _talk(talk: Conversation, words: Words) -> Iterator[str]:
     events = talk.events[:MAX_EVENTS]
-    lines = [f"{one.t:8.3f} {_ARROWS[one.dir]} {safe.said(one.raw, 1000)}" for one in events]
+    lines = [f"{one.t:8.3f} {_ARROWS[one.dir]} {escape.said(one.raw, 1000)}" for one in events]
     fence = _fence("\n".join(lines), 3)
     yield from (code(str(talk.subject)), "", f"{fence}text", *lines, fence)
     if (left := len(talk.events) - MAX_EVENTS) > 0:
@@ -149,7 +149,7 @@ def _talk(talk: Conversation, words: Words) -> Iterator[str]:
 
 def code(text: str) -> str:
     """A code span that no text can leave (CommonMark 0.31 section 6.1)."""
-    shown = safe.visible(text, 2000)
+    shown = escape.visible(text, 2000)
     fence = _fence(shown, 1)
     room = " " if shown.startswith(("`", " ")) or shown.endswith(("`", " ")) else ""
     return f"{fence}{room}{shown}{room}{fence}" if shown else ""
@@ -161,7 +161,7 @@ def _fence(text: str, least: int) -> str:
 
 def prose(text: str) -> str:
     """A sentence of ours with a stranger's values in it: what could be a link, or anything but text, becomes code."""
-    parts = safe.visible(text, 4000).split("`")
+    parts = escape.visible(text, 4000).split("`")
     if len(parts) % 2 == 0:  # a backquote too many opens nothing
         parts[-2:] = [f"{parts[-2]}'{parts[-1]}"]
     shown = [code(part) if i % 2 else _plain(part) for i, part in enumerate(parts)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from smtpcheck import route
 from smtpcheck.advice import Words
 from smtpcheck.core import Report, Severity, Status, Verdict
-from smtpcheck.report import gist, path, safe
+from smtpcheck.report import escape, outline, plain
 
 SUFFIX = ".nagios"
 
@@ -32,11 +32,11 @@ def _state(report: Report) -> int:
     return WARNING if next(_warnings(report), None) else OK
 
 
-def _warnings(report: Report) -> Iterator[path.Remark]:
+def _warnings(report: Report) -> Iterator[outline.Remark]:
     """Warnings about what the verdict is about: other endpoints of the host wake nobody."""
     subject = route.chosen(report.target, report.results)
     mine = {str(r.subject) for r in report.results if r.subject == subject or not r.subject.address}
-    for remark in path.remarks(report):
+    for remark in outline.remarks(report):
         if remark.finding.severity is Severity.WARN and remark.finding.subject in mine:
             yield remark
 
@@ -52,41 +52,41 @@ def render(reports: Sequence[Report], *, lang: str) -> str:
 
 def _overview(reports: Sequence[Report], words: Words) -> str:
     if len(reports) == 1:
-        return f"{gist.spec(reports[0])}: {_told(reports[0], words)}"
-    counts = gist.counted(reports)
+        return f"{plain.spec(reports[0])}: {_told(reports[0], words)}"
+    counts = plain.counted(reports)
     return ", ".join(f"{counts[v]} {words.ui[f'verdict.{v}']}" for v in Verdict if counts[v])
 
 
 def _told(report: Report, words: Words) -> str:
     warning = next(_warnings(report), None) if report.verdict is Verdict.HEALTHY else None
-    said = gist.sentence(report, words)
-    return said + path.brackets(path.remark_text(warning, words), words.ui) if warning else said
+    said = plain.sentence(report, words)
+    return said + outline.brackets(outline.remark_text(warning, words), words.ui) if warning else said
 
 
 def _line(report: Report, words: Words) -> str:
-    return f"{_NAMES[_state(report)]}: {gist.spec(report)}: {_told(report, words)}"
+    return f"{_NAMES[_state(report)]}: {plain.spec(report)}: {_told(report, words)}"
 
 
 def _below(report: Report, words: Words) -> Iterator[str]:
     for told in report.diagnoses:
-        yield from gist.advice(told, report, words)
-    yield from gist.notes(report, words)
+        yield from plain.advice(told, report, words)
+    yield from plain.notes(report, words)
 
 
 def _plain(text: str) -> str:
     """One line; a bar begins the performance data, so none may stand in the text."""
-    return safe.visible(text, MAX_LINE).replace("|", "\\x7c")
+    return escape.visible(text, MAX_LINE).replace("|", "\\x7c")
 
 
 def _perfdata(report: Report, *, many: bool) -> Iterator[str]:
     """'label'=value[unit];warn;crit;min, with the labels of one target or, of several, TARGET::label."""
-    prefix = f"{gist.spec(report)}::" if many else ""
+    prefix = f"{plain.spec(report)}::" if many else ""
     yield _datum(f"{prefix}time", f"{report.elapsed:.3f}s;;;0")
-    for stage, seconds in gist.seconds_of_stages(report).items():
+    for stage, seconds in plain.seconds_of_stages(report).items():
         yield _datum(f"{prefix}{stage}", f"{seconds:.4f}s;;;0")
-    if ends := gist.expiry(report):
+    if ends := plain.expiry(report):
         yield _datum(f"{prefix}certificate_days", f"{(ends[0] - ends[1]).total_seconds() / 86400:.1f};;0:")
-    if measured := gist.clock(report):
+    if measured := plain.clock(report):
         yield _datum(f"{prefix}clock_offset", f"{measured.offset:.3f}s")
     failed = sum(result.status is Status.FAIL for result in report.results)
     yield _datum(f"{prefix}broken", f"{failed};;;0")

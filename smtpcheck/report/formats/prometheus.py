@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from smtpcheck.core import Report, Severity, Verdict
-from smtpcheck.report import gist
+from smtpcheck.report import plain
 
 SUFFIX = ".prom"
 
@@ -27,7 +27,7 @@ class Metric:
 
 def render(reports: Sequence[Report], *, lang: str) -> str:
     """The text exposition format 0.0.4, in no language; of a target named twice the last run counts."""
-    last = {gist.spec(report): report for report in reports}
+    last = {plain.spec(report): report for report in reports}
     return "".join(_family(metric, last) for metric in METRICS)
 
 
@@ -66,22 +66,22 @@ def _findings(report: Report) -> Iterator[Sample]:
 
 
 def _stages(report: Report) -> Iterator[Sample]:
-    for stage, seconds in gist.seconds_of_stages(report).items():
+    for stage, seconds in plain.seconds_of_stages(report).items():
         yield {"stage": str(stage)}, seconds
 
 
 def _expiry(report: Report) -> Iterator[Sample]:
-    if ends := gist.expiry(report):
+    if ends := plain.expiry(report):
         yield {}, ends[0].timestamp()
 
 
 def _offset(report: Report) -> Iterator[Sample]:
-    if measured := gist.clock(report):
+    if measured := plain.clock(report):
         yield {}, measured.offset
 
 
 def _uncertainty(report: Report) -> Iterator[Sample]:
-    if measured := gist.clock(report):
+    if measured := plain.clock(report):
         yield {}, measured.uncertainty
 
 

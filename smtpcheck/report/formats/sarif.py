@@ -12,8 +12,8 @@ from smtpcheck import advice
 from smtpcheck.advice import Words
 from smtpcheck.core import Diagnosis, Finding, Report, Result, Severity, Status, Verdict
 from smtpcheck.probes import rules
-from smtpcheck.report import gist, path, safe
-from smtpcheck.report.lines import title
+from smtpcheck.report import escape, outline, plain
+from smtpcheck.report.terminal.lines import title
 
 SUFFIX = ".sarif"
 
@@ -36,21 +36,21 @@ def _run(report: Report, words: Words) -> dict[str, Any]:
         one["ruleIndex"] = codes.index(one["ruleId"])
     driver = {
         "name": "smtpcheck",
-        "version": safe.visible(report.environment.get("smtpcheck", "0"), 40),
+        "version": escape.visible(report.environment.get("smtpcheck", "0"), 40),
         "rules": [_rule(code, words) for code in codes],
     }
     return {
         "tool": {"driver": driver},
-        "automationDetails": {"id": f"smtpcheck/{gist.spec(report)}/"},
+        "automationDetails": {"id": f"smtpcheck/{plain.spec(report)}/"},
         "language": words.lang,
         "columnKind": "unicodeCodePoints",
         "invocations": [_invocation(report, words)],
         "results": results,
         "properties": {
-            "target": gist.spec(report),
+            "target": plain.spec(report),
             "verdict": str(report.verdict),
-            "summary": gist.sentence(report, words),
-            "notTested": [str(stage) for stage in path.untested(report)],
+            "summary": plain.sentence(report, words),
+            "notTested": [str(stage) for stage in outline.untested(report)],
         },
     }
 
@@ -68,9 +68,9 @@ def _invocation(report: Report, words: Words) -> dict[str, Any]:
 
 def _notification(result: Result[Any], words: Words) -> dict[str, Any]:
     level = "error" if result.status is Status.BUG else "warning" if result.status in _UNKNOWN else "note"
-    about = f"{safe.visible(result.probe, 40)} {safe.visible(str(result.subject), 160)}"
-    text = f"{about}: {words.ui[f'status.{result.status}']}: {path.reason(result, words.ui)}"
-    return {"level": level, "message": {"text": _message(text)}, "descriptor": {"id": safe.visible(result.probe, 40)}}
+    about = f"{escape.visible(result.probe, 40)} {escape.visible(str(result.subject), 160)}"
+    text = f"{about}: {words.ui[f'status.{result.status}']}: {outline.reason(result, words.ui)}"
+    return {"level": level, "message": {"text": _message(text)}, "descriptor": {"id": escape.visible(result.probe, 40)}}
 
 
 def _message(text: str) -> str:
@@ -84,21 +84,21 @@ def _time(at: datetime) -> str:
 
 def _causes(report: Report, words: Words) -> Iterator[dict[str, Any]]:
     for told in report.diagnoses:
-        text = "\n".join(gist.advice(told, report, words))
+        text = "\n".join(plain.advice(told, report, words))
         yield _result(told, "error", text) | {"properties": {"confidence": str(told.confidence)}}
 
 
 def _findings(report: Report, words: Words) -> Iterator[dict[str, Any]]:
-    for remark in path.remarks(report):
-        text = gist.one_line(words.finding(safe.finding(remark.finding)))
+    for remark in outline.remarks(report):
+        text = plain.one_line(words.finding(escape.finding(remark.finding)))
         yield _result(remark.finding, _LEVEL[remark.finding.severity], text) | {"occurrenceCount": remark.times}
 
 
 def _result(one: Diagnosis | Finding, level: str, text: str) -> dict[str, Any]:
-    subject = safe.visible(one.subject, 160)
+    subject = escape.visible(one.subject, 160)
     identity = hashlib.sha256(f"{one.code}\n{one.subject}".encode("utf-8", "backslashreplace")).hexdigest()
     return {
-        "ruleId": safe.visible(one.code, 80),
+        "ruleId": escape.visible(one.code, 80),
         "level": level,
         "message": {"text": _message(text)},
         "locations": [{"logicalLocations": [{"fullyQualifiedName": subject, "kind": "endpoint"}]}],
@@ -111,14 +111,14 @@ def _rule(code: str, words: Words) -> dict[str, Any]:
     entry, rule = advice.example(code, words.lang), rules().get(code)
     if advice.entry(code, words.lang) is None:
         return {"id": code, "shortDescription": {"text": code}, "help": {"text": code}}
-    steps = [f"{number}. {gist.one_line(step)}" for number, step in enumerate(entry.steps, 1)]
-    help_text = "\n".join(filter(None, (gist.one_line(entry.why), *steps, title(gist.one_line(entry.otherwise)))))
+    steps = [f"{number}. {plain.one_line(step)}" for number, step in enumerate(entry.steps, 1)]
+    help_text = "\n".join(filter(None, (plain.one_line(entry.why), *steps, title(plain.one_line(entry.otherwise)))))
     level = _LEVEL[rule.severity] if rule else "error"
     told = {
         "id": code,
-        "shortDescription": {"text": gist.one_line(entry.summary)},
-        "fullDescription": {"text": gist.one_line(entry.why) or gist.one_line(entry.summary)},
-        "help": {"text": help_text or gist.one_line(entry.summary)},
+        "shortDescription": {"text": plain.one_line(entry.summary)},
+        "fullDescription": {"text": plain.one_line(entry.why) or plain.one_line(entry.summary)},
+        "help": {"text": help_text or plain.one_line(entry.summary)},
         "defaultConfiguration": {"level": level},
     }
     return told | ({"properties": {"source": rule.ref}} if rule and rule.ref else {})

@@ -10,8 +10,8 @@ import pytest
 
 import smtpcheck
 from smtpcheck.lab import Practice, background
+from tests.cli.test_commands import Shell, aimed
 from tests.report import samples
-from tests.test_cli import Shell, aimed
 from tests.test_leaks import forms
 
 

@@ -1,0 +1,1 @@
+"""What changed between reports, and over time?"""

@@ -1,0 +1,1 @@
+"""How does a report look in a notebook?"""

@@ -1,0 +1,1 @@
+"""How does a report look as a page that opens anywhere?"""

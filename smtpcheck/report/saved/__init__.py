@@ -1,0 +1,1 @@
+"""How is a report kept, read again, and made fit for strangers?"""
