@@ -15,7 +15,7 @@ from smtpcheck.report.saved import replay
 
 FOLDER = Path(__file__).parent.parent / "reports"
 SOURCE = FOLDER / "example.json"
-FAULT = "cert-chain-incomplete"
+FAULT = "certificate-chain-incomplete"
 
 
 def examples() -> dict[str, str]:

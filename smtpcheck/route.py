@@ -338,7 +338,7 @@ LOST = frozenset({Kind.TIMEOUT, Kind.UNREACHABLE, Kind.RESET})
 
 
 # After these somebody else may have answered: a filter, a portal, a wrong address.
-_STRANGE = frozenset({"chain-wrong-host", "tls-not-offered", "greeting-not-smtp"})
+_STRANGE = frozenset({"certificate-wrong-host", "starttls-not-offered", "greeting-not-smtp"})
 
 
 def ports(target: Target, results: Sequence[Result[Any]]) -> dict[Subject, Result[Any]] | None:
@@ -378,7 +378,7 @@ def strange(target: Target, results: Sequence[Result[Any]]) -> tuple[Subject, ..
     if any(r.probe == "chain" and r.facts is not None and r.facts.verdict.verified for r in results):
         return ()
     # an exchanger's certificate need not verify (RFC 7435), so that a healthy one may be named so
-    telling = _STRANGE - {"chain-wrong-host"} if target.kind is TargetKind.MX else _STRANGE
+    telling = _STRANGE - {"certificate-wrong-host"} if target.kind is TargetKind.MX else _STRANGE
     found = (r.subject for r in results for f in r.findings if f.code in telling)
     return tuple(dict.fromkeys(subject for subject in found if subject.address))
 

@@ -159,7 +159,7 @@ BROUGHT = {
     "name_seen": {"asked"},
     "hello_seen": {"version", "cipher"},
     "chosen": {"version", "cipher"},
-    "witnessed": OFFERED["times-contradict"],
+    "witnessed": OFFERED["clock-contradicted"],
 }
 
 
@@ -195,10 +195,10 @@ def used(code: str, lang: str) -> set[str]:
 def test_the_source_of_the_probes_is_understood() -> None:
     assert set(rules()) - OFFERED.keys() == set()
     assert OFFERED["clock-ahead"] >= {"seconds", "server", "uncertainty"}
-    assert OFFERED["envelope-sender-refused"] == {"address", "accepted", "code", "enhanced", "text"}
-    assert OFFERED["envelope-sender-cut-off"] == {"address", "detail"}
-    assert OFFERED["port-refused"] == {"detail", "seconds"}
-    assert "not_after" in OFFERED["chain-issuer-expired"]
+    assert OFFERED["sender-refused"] == {"address", "accepted", "code", "enhanced", "text"}
+    assert OFFERED["sender-cut-off"] == {"address", "detail"}
+    assert OFFERED["connect-refused"] == {"detail", "seconds"}
+    assert "not_after" in OFFERED["certificate-issuer-expired"]
     assert OFFERED["mode-found"] == {"tried", "found"}
 
 
@@ -371,7 +371,7 @@ def test_an_unknown_code_has_no_entry() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["", "_ui", "../en/port-refused", "port-refused\n", "PORT-REFUSED", "/", "a" * 10_000, "\0"]
+    "code", ["", "_ui", "../en/connect-refused", "connect-refused\n", "PORT-REFUSED", "/", "a" * 10_000, "\0"]
 )
 def test_a_code_can_not_name_another_file(code: str) -> None:
     assert entry(code, "en") is None
@@ -379,7 +379,7 @@ def test_a_code_can_not_name_another_file(code: str) -> None:
 
 def test_a_language_not_spoken_is_an_error() -> None:
     with pytest.raises(ValueError, match="language"):
-        entry("port-refused", "../../../etc")
+        entry("connect-refused", "../../../etc")
 
 
 def test_a_code_without_chinese_is_explained_in_english(tmp_path: Path) -> None:
@@ -534,18 +534,19 @@ def diagnosis(code: str, **seen: Scalar) -> Diagnosis:
 def test_a_diagnosis_in_words(lang: str) -> None:
     words, found = (
         Words(lang),
-        diagnosis("address-nxdomain", name="smtp.example.com", resolver="127.0.0.1:53", detail=""),
+        diagnosis("dns-nxdomain", name="smtp.example.com", resolver="127.0.0.1:53", detail=""),
     )
-    plain = entry("address-nxdomain", lang)
+    plain = entry("dns-nxdomain", lang)
     assert plain
     assert "smtp.example.com" in words.summary(found)
     assert "127.0.0.1:53" in words.why(found)
     steps = words.steps(found)
-    assert [id_ for id_, _ in steps] == [f"address-nxdomain.{i + 1}" for i in range(len(plain.steps))]
+    assert [id_ for id_, _ in steps] == [f"dns-nxdomain.{i + 1}" for i in range(len(plain.steps))]
     assert any("smtp.example.com A`" in text for _, text in steps)
     assert words.otherwise(found) == plain.otherwise.replace("{domain}", "example.com")
     assert (
-        words.decided_by(found, Alternative("conn-refused", Confidence.LIKELY)) == entry("conn-refused", lang).decides
+        words.decided_by(found, Alternative("connect-refused", Confidence.LIKELY))
+        == entry("connect-refused", lang).decides
     )
     assert "?" not in words.summary(found) + words.why(found)
 
@@ -580,8 +581,8 @@ def test_a_code_of_another_release_is_named_as_such(lang: str) -> None:
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_evidence_in_words_never_shows_a_gap(lang: str) -> None:
     words = Words(lang)
-    found = diagnosis("address-nxdomain", name="smtp.example.com", resolver="127.0.0.1:53")
-    proof = Evidence(Who.RESOLVER, datetime(2024, 1, 1, tzinfo=UTC), Stage.DNS, b"", "address-nxdomain")
+    found = diagnosis("dns-nxdomain", name="smtp.example.com", resolver="127.0.0.1:53")
+    proof = Evidence(Who.RESOLVER, datetime(2024, 1, 1, tzinfo=UTC), Stage.DNS, b"", "dns-nxdomain")
     assert "smtp.example.com" in words.evidence(proof, found)
     assert words.evidence(proof) == ui(lang)["evidence.resolver"].replace("{stage}", ui(lang)["stage.dns"])
     foreign = Evidence(Who.SERVER, proof.at, Stage.TLS, b"", "mode-found")

@@ -40,13 +40,13 @@ _SUBJECT = {
     "exchanger": "mx-healthy",
     "message": "delivered",
     "delivery": "delivered",
-    "issuer": "cert-chain-incomplete",
+    "issuer": "certificate-chain-incomplete",
     "mode": "plain-on-implicit-tls-port",
-    "names": "conn-refused",
+    "names": "connect-refused",
     "dnssec": "dns-dnssec-bogus",
     "hello": "tls-no-common-cipher",
-    "sni": "cert-default-needs-sni",
-    "stores": "ca-bundle-outdated",
+    "sni": "certificate-default-needs-sni",
+    "stores": "trust-store-outdated",
     "times": "ntp-server-lying",
     "mtasts": "mta-sts-healthy",
     "dane": "dane-healthy",
@@ -76,7 +76,7 @@ async def test_an_unknown_probe_and_a_wrong_option_are_usage_errors() -> None:
 
 async def test_a_report_is_written_and_read_again(tmp_path: Path) -> None:
     async with Lab() as lab:
-        practice = await lab.start("cert-expired")
+        practice = await lab.start("certificate-expired")
         report = await smtpcheck.acheck(practice.target, password=practice.password, **practice.options)
     path = smtpcheck.dump(report, tmp_path / "report.json")
 

@@ -10,7 +10,7 @@ from tests.expectations import EXPECTED, Expectation
 
 
 async def test_what_comes_out_as_expected_is_no_objection() -> None:
-    rows = await table(["healthy", "auth-refused", "cert-chain-incomplete-no-aia"])
+    rows = await table(["healthy", "auth-refused", "certificate-chain-incomplete-no-aia"])
 
     assert [row.grade for row in rows] == [Grade.HEALTHY, Grade.NAMED, Grade.AMBIGUOUS]
 
@@ -18,10 +18,10 @@ async def test_what_comes_out_as_expected_is_no_objection() -> None:
 @pytest.mark.parametrize(
     ("fault", "expected", "worth"),
     [
-        ("auth-refused", Expectation(code="cert-expired", verdict="broken"), Grade.WRONG),
+        ("auth-refused", Expectation(code="certificate-expired", verdict="broken"), Grade.WRONG),
         ("auth-refused", EXPECTED["healthy"], Grade.FALSE_ALARM),
         ("healthy", EXPECTED["auth-refused"], Grade.MISSED),
-        ("accepted-silently-dropped", EXPECTED["healthy"], Grade.MISSED),
+        ("delivery-silently-dropped", EXPECTED["healthy"], Grade.MISSED),
     ],
 )
 async def test_another_outcome_is_graded_for_what_it_is(fault: str, expected: Expectation, worth: Grade) -> None:

@@ -53,16 +53,16 @@ async def refusal(fault: str) -> str:
 
 
 async def test_a_hanging_issuer_is_not_waited_for_longer_than_its_limit_and_leaves_the_doubt() -> None:
-    report = await check_fault("cert-chain-incomplete-aia-hangs")
+    report = await check_fault("certificate-chain-incomplete-aia-hangs")
 
     assert report.diagnosis is not None
-    assert {a.code for a in report.diagnosis.alternatives} == {"cert-chain-incomplete", "cert-private-ca"}
+    assert {a.code for a in report.diagnosis.alternatives} == {"certificate-chain-incomplete", "certificate-private-ca"}
 
 
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        ("accepted-silently-dropped", "not-seen"),
+        ("delivery-silently-dropped", "not-seen"),
         ("mailbox-refuses-login", "rejected"),
         ("mailbox-hangs", "not-seen"),
         ("mailbox-without-search", "rejected"),
@@ -88,19 +88,19 @@ async def test_a_message_is_sent_once_whatever_becomes_of_it() -> None:
 
 
 async def test_ambiguity_names_the_alternatives() -> None:
-    report = await check_fault("cert-chain-incomplete-no-aia")
+    report = await check_fault("certificate-chain-incomplete-no-aia")
 
     assert report.diagnosis is not None
     assert report.diagnosis.confidence is Confidence.AMBIGUOUS
-    assert [a.code for a in report.diagnosis.alternatives] == ["cert-chain-incomplete", "cert-private-ca"]
+    assert [a.code for a in report.diagnosis.alternatives] == ["certificate-chain-incomplete", "certificate-private-ca"]
 
 
 async def test_an_expired_certificate_is_not_certain_while_the_clock_is_unknown() -> None:
-    report = await check_fault("cert-expired", ntp="silent")
+    report = await check_fault("certificate-expired", ntp="silent")
 
     assert report.diagnosis is not None
     assert (report.diagnosis.code, report.diagnosis.confidence) == ("certificate-expired", Confidence.AMBIGUOUS)
-    assert [a.code for a in report.diagnosis.alternatives] == ["cert-expired", "clock-ahead"]
+    assert [a.code for a in report.diagnosis.alternatives] == ["certificate-expired", "clock-ahead"]
 
 
 async def test_two_independent_faults_are_both_reported_the_break_first() -> None:
@@ -112,7 +112,7 @@ async def test_two_independent_faults_are_both_reported_the_break_first() -> Non
 async def test_a_fault_behind_a_certificate_that_was_consented_to_is_reported_too() -> None:
     report = await check_fault("auth-refused", cert="expired", options={"allow": ("unverified-auth",)})
 
-    assert [d.code for d in report.diagnoses] == ["cert-expired", "auth-credentials-refused"]
+    assert [d.code for d in report.diagnoses] == ["certificate-expired", "auth-credentials-refused"]
 
 
 async def test_one_attempt_and_no_second_mechanism_after_a_refusal() -> None:
@@ -126,7 +126,7 @@ async def test_one_attempt_and_no_second_mechanism_after_a_refusal() -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", ["cert-hostname-mismatch", "cert-expired", "cert-self-signed", "starttls-not-offered"]
+    "fault", ["certificate-wrong-host", "certificate-expired", "certificate-self-signed", "starttls-not-offered"]
 )
 async def test_no_secret_on_a_connection_that_did_not_verify(fault: str) -> None:
     async with Lab() as lab:
@@ -139,13 +139,13 @@ async def test_no_secret_on_a_connection_that_did_not_verify(fault: str) -> None
 
 async def test_unverified_auth_needs_consent_by_name() -> None:
     async with Lab() as lab:
-        practice = await lab.start("cert-hostname-mismatch")
+        practice = await lab.start("certificate-wrong-host")
         report = await checked(practice, allow=("unverified-auth",))
 
         assert practice.smtp is not None
         assert practice.smtp.ledger.auths == 1
         assert report.diagnosis is not None
-        assert report.diagnosis.code == "cert-hostname-mismatch"
+        assert report.diagnosis.code == "certificate-wrong-host"
 
 
 async def test_a_mode_found_is_stated_and_the_login_goes_on_in_it() -> None:
@@ -158,7 +158,7 @@ async def test_a_mode_found_is_stated_and_the_login_goes_on_in_it() -> None:
 
 async def test_only_target_asks_neither_clock_nor_issuer() -> None:
     async with Lab() as lab:
-        practice = await lab.start("cert-chain-incomplete")
+        practice = await lab.start("certificate-chain-incomplete")
         options = {name: value for name, value in practice.options.items() if name != "ntp"}
         target_only = await checked(
             type(practice)(**{f: getattr(practice, f) for f in practice.__slots__} | {"options": options}),
@@ -177,8 +177,8 @@ async def test_only_target_asks_neither_clock_nor_issuer() -> None:
         ("auth-unknown-535", "words-unknown-policy"),
         ("auth-unknown-454", "words-unknown-policy"),
         ("mail-unknown-550", "words-unknown-policy"),
-        ("rcpt-unknown-550", "words-unknown-other"),
-        ("rcpt-unknown-450", "words-unknown-system"),
+        ("recipient-unknown-550", "words-unknown-other"),
+        ("recipient-unknown-450", "words-unknown-system"),
         ("data-unknown-554", "words-unknown-content"),
         ("data-unknown-451", "words-unknown-other"),
     ],
@@ -201,18 +201,18 @@ async def test_what_is_known_is_not_said_to_be_unknown() -> None:
 
 async def test_one_refused_recipient_of_several_is_remarked_and_its_own_reason_named() -> None:
     said = {"gone@example.com": "550 5.1.1 <gone@example.com>: User unknown\r\n"}
-    report = await check_fault("partial-refusal-unnoticed", script={"recipients": said})
+    report = await check_fault("recipient-partly-refused", script={"recipients": said})
 
     assert report.diagnosis is not None
     assert (report.diagnosis.code, report.diagnosis.seen["address"]) == ("user-unknown", "gone@example.com")
-    partly = next(finding for finding in report.findings if finding.code == "envelope-partly-refused")
+    partly = next(finding for finding in report.findings if finding.code == "recipient-partly-refused")
     assert (partly.severity, partly.seen) == ("warn", {"accepted": 1, "asked": 2})
 
 
 async def test_recipients_who_are_all_refused_are_not_said_to_be_some() -> None:
     report = await check_fault("user-unknown")
 
-    assert "envelope-partly-refused" not in {finding.code for finding in report.findings}
+    assert "recipient-partly-refused" not in {finding.code for finding in report.findings}
 
 
 async def test_a_refusal_in_place_of_a_login_costs_no_second_attempt() -> None:

@@ -34,8 +34,8 @@ ENDINGS = (
     "auth-temporary",
     "auth-closed-instead-of-reply",
     "auth-login-only",
-    "cert-hostname-mismatch",
-    "conn-refused",
+    "certificate-wrong-host",
+    "connect-refused",
 )
 
 

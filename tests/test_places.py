@@ -99,7 +99,7 @@ def left_over(report: Report) -> list[str]:
 
 async def test_an_unverified_dialogue_gives_its_place_to_the_next_port() -> None:
     async with Lab() as lab:
-        practice = await lab.start("cert-self-signed")
+        practice = await lab.start("certificate-self-signed")
         report, dialer = await at_ports(dict.fromkeys(STARTTLS_PORTS, practice))
 
         assert practice.smtp is not None
@@ -115,7 +115,7 @@ async def test_an_unverified_dialogue_gives_its_place_to_the_next_port() -> None
 @pytest.mark.parametrize(
     ("fault", "ports", "experiment"),
     [
-        ("cert-hostname-mismatch", STARTTLS_PORTS, "sni"),
+        ("certificate-wrong-host", STARTTLS_PORTS, "sni"),
         ("tls-no-common-cipher", STARTTLS_PORTS, "hello"),
         ("plain-on-implicit-tls-port", STARTTLS_PORTS, "mode"),
         ("greeting-never", STARTTLS_PORTS, "mode"),

@@ -89,7 +89,7 @@ async def test_half_dropped_line_stays_open_and_silent() -> None:
 
 async def test_a_dead_server_is_a_closed_line() -> None:
     async with Lab() as lab:
-        practice = await lab.start("conn-refused")
+        practice = await lab.start("connect-refused")
         async with Relay(practice.port) as relay:
             reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
             with pytest.raises(ConnectionResetError):

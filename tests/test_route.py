@@ -172,13 +172,13 @@ def test_no_route_is_about_that_host_and_port() -> None:
 @pytest.mark.parametrize(
     ("spec", "code", "strange"),
     [
-        ("h.test:587", "chain-wrong-host", True),
-        ("h.test:587", "tls-not-offered", True),
+        ("h.test:587", "certificate-wrong-host", True),
+        ("h.test:587", "starttls-not-offered", True),
         ("h.test:587", "greeting-not-smtp", True),
-        ("h.test:587", "chain-expired", False),
+        ("h.test:587", "certificate-expired", False),
         # an exchanger's certificate need not verify
-        ("mx:h.test", "chain-wrong-host", False),
-        ("mx:h.test", "tls-not-offered", True),
+        ("mx:h.test", "certificate-wrong-host", False),
+        ("mx:h.test", "starttls-not-offered", True),
     ],
 )
 def test_a_stranger_may_have_answered(spec: str, code: str, strange: bool) -> None:

@@ -262,12 +262,13 @@ async def test_with_every_recipient_refused_nothing_is_sent(lab: Lab) -> None:
     assert practice.smtp is not None
     assert (practice.smtp.ledger.commands["RCPT"], practice.smtp.ledger.commands["DATA"]) == (2, 0)
     assert report.verdict is Verdict.BROKEN
-    refused = [f.seen["address"] for f in report.findings if f.code == "envelope-recipient-refused"]
+    refused = [f.seen["address"] for f in report.findings if f.code == "recipient-refused"]
     assert refused == ["a@y.test", "b@y.test"]
 
 
 @pytest.mark.parametrize(
-    ("then", "code"), [("close", "data-fate-unknown"), ("reset", "data-fate-unknown"), ("hang", "data-end-timeout")]
+    ("then", "code"),
+    [("close", "message-fate-unknown"), ("reset", "message-fate-unknown"), ("hang", "message-end-timeout")],
 )
 async def test_a_line_lost_after_the_dot_is_fate_unknown_and_not_sent_again(lab: Lab, then: str, code: str) -> None:
     practice = await lab.start("message-fate-unknown", script={"queued": {"then": then}})
@@ -315,7 +316,7 @@ async def test_a_message_that_needs_what_the_server_lacks_is_not_sent_and_called
     assert practice.smtp is not None
     assert practice.smtp.ledger.commands["MAIL"] == 0
     assert report.verdict is Verdict.INCONCLUSIVE
-    assert not named(report) & {"envelope-sender-cut-off", "envelope-sender-refused", "message-cut-off"}
+    assert not named(report) & {"sender-cut-off", "sender-refused", "message-cut-off"}
     assert outcome(report, "envelope").kind is Kind.UNSUPPORTED
     assert missing in outcome(report, "envelope").detail
     assert_lossless(report)

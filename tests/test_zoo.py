@@ -203,8 +203,8 @@ ENDLESS = [
     scripted("starttls-garbage", replies={"STARTTLS": line("220")}),
     scripted("ehlo-garbage", replies_tls={"EHLO": line("250")}),
     scripted("auth-garbage", auth=line("235")),
-    enveloped("mail-sender-cut-off", replies={"MAIL": line("250")}),
-    enveloped("rcpt-recipient-cut-off", replies={"RCPT": line("250")}),
+    enveloped("sender-cut-off", replies={"MAIL": line("250")}),
+    enveloped("recipient-cut-off", replies={"RCPT": line("250")}),
     scripted("", replies={"QUIT": line("221")}),
     # one line without an end, text or not
     scripted("greeting-unreadable", greeting={"text": "220 " + "x" * 60, "times": FLOOD}),
@@ -226,11 +226,11 @@ DRIPPED = [
 ODD = [
     Member("greeting-too-long", "greeting-unreadable"),
     Member("greeting-binary", "greeting-not-smtp"),
-    Member("banner-not-smtp", "banner-not-smtp"),
-    Member("banner-ssh", "banner-not-smtp"),
-    Member("banner-imap", "banner-not-smtp"),
-    Member("banner-ftp", "banner-not-smtp"),
-    scripted("banner-not-smtp", greeting={"text": "\xff\xfd\x18\xff\xfd\x20login: ", "then": "hang"}),
+    Member("greeting-not-smtp", "greeting-not-smtp"),
+    Member("greeting-ssh", "greeting-not-smtp"),
+    Member("greeting-imap", "greeting-not-smtp"),
+    Member("greeting-ftp", "greeting-not-smtp"),
+    scripted("greeting-not-smtp", greeting={"text": "\xff\xfd\x18\xff\xfd\x20login: ", "then": "hang"}),
     # a greeting of NNTP, RFC 3977: a positive code, and no refusal
     scripted("greeting-not-smtp", greeting="200 news.lab.test ready, posting allowed\r\n"),
     scripted("greeting-unreadable", greeting="220-{host} ESMTP\r\nwelcome to our server\r\n220 ready\r\n"),
@@ -249,8 +249,8 @@ OUT_OF_STEP = [
     scripted("auth-garbage", auth="250 2.0.0 Ok\r\n"),
     # two replies to the login: it worked, and what follows can't be believed any more
     scripted("", auth="235 2.7.0 welcome\r\n250 2.0.0 Ok\r\n"),
-    enveloped("mail-sender-cut-off", auth="235 2.7.0 welcome\r\n250 2.0.0 Ok\r\n"),
-    enveloped("rcpt-recipient-cut-off", replies={"MAIL": "250 2.1.0 Ok\r\n250 2.1.0 Ok\r\n"}),
+    enveloped("sender-cut-off", auth="235 2.7.0 welcome\r\n250 2.0.0 Ok\r\n"),
+    enveloped("recipient-cut-off", replies={"MAIL": "250 2.1.0 Ok\r\n250 2.1.0 Ok\r\n"}),
     # a server that shuts down may say so at any time: RFC 5321 section 3.8
     scripted("starttls-refused", replies={"EHLO": "250-{host}\r\n250 STARTTLS\r\n421 4.3.2 going down\r\n"}),
 ]
@@ -269,14 +269,14 @@ SAID_RIGHT = [
     scripted("ehlo-rejected", replies={"EHLO": "550-5.7.1 no\n550 5.7.1 Not here\n"}),
 ]
 HELLO = [
-    Member("ehlo-helo-only", "ehlo-helo-only", findings="greeting-helo-only"),
+    Member("ehlo-helo-only", "ehlo-helo-only", findings="ehlo-helo-only"),
     Member("ehlo-name-rejected", "ehlo-name-rejected"),
     Member("ehlo-refused", "ehlo-name-rejected"),
     Member("ehlo-refused-after-tls", "ehlo-rejected"),
     Member("auth-gone-after-tls", "auth-only-in-clear"),
     Member("cisco-smtp-fixup", "cisco-smtp-fixup"),
-    Member("cisco-smtp-fixup-helo", "cisco-smtp-fixup", findings="greeting-helo-only"),
-    Member("banner-masked", "starttls-not-offered", confidence="ambiguous"),
+    Member("cisco-smtp-fixup-helo", "cisco-smtp-fixup", findings="ehlo-helo-only"),
+    Member("greeting-masked", "starttls-not-offered", confidence="ambiguous"),
     Member("starttls-not-offered", "starttls-not-offered"),
     # HELO helps nobody where it is refused too, not answered, or the line is gone
     *(
@@ -333,7 +333,7 @@ async def test_a_chinese_greeting_is_readable() -> None:
 
 
 async def test_what_is_named_is_what_was_said() -> None:
-    members = [m for m in ODD if m.code == "banner-not-smtp"]
+    members = [m for m in ODD if m.code == "greeting-not-smtp"]
     speaks = [seen.diagnosis.seen["speaks"] for seen in await checked_all(members)]
 
     assert speaks == ["http", "ssh", "imap", "ftp", "telnet"]
@@ -347,7 +347,7 @@ async def test_the_marks_of_a_firewall_are_shown() -> None:
 
 
 async def test_a_masked_greeting_alone_leaves_the_doubt() -> None:
-    (seen,) = await checked_all([Member("banner-masked", "starttls-not-offered", confidence="ambiguous")])
+    (seen,) = await checked_all([Member("greeting-masked", "starttls-not-offered", confidence="ambiguous")])
 
     assert [(a.code, a.confidence) for a in seen.diagnosis.alternatives] == [("cisco-smtp-fixup", Confidence.AMBIGUOUS)]
 
@@ -380,7 +380,7 @@ async def test_an_exchanger_that_knows_only_helo_takes_mail_in_clear() -> None:
         report = await run(aim(practice), limits=SHORT)
 
     assert report.verdict is Verdict.HEALTHY
-    assert {"greeting-helo-only", "tls-none"} <= {finding.code for finding in report.findings}
+    assert {"ehlo-helo-only", "tls-none"} <= {finding.code for finding in report.findings}
 
 
 @pytest.mark.parametrize("name", ["a..b", "x" * 64])
@@ -434,7 +434,7 @@ async def test_a_greeting_after_8_s_is_healthy_and_slow() -> None:
         seen = await kept(lab, late, Limits())
 
     assert seen.report.verdict is Verdict.HEALTHY
-    assert "greeting-slow" in {finding.code for finding in seen.report.findings}
+    assert "greeting-delayed-tarpit" in {finding.code for finding in seen.report.findings}
     assert 8.0 < seen.seconds < 8.0 + MOST_SECONDS
 
 
@@ -463,11 +463,11 @@ NAMES = {
     "secure ehlo": "ehlo-{}",
     "auth": "auth-{}",
     "credentials": "auth-{}",
-    "mail": "mail-sender-cut-off",
-    "rcpt": "rcpt-recipient-cut-off",
+    "mail": "sender-cut-off",
+    "rcpt": "recipient-cut-off",
 }
 WORDS = {"hang": "silent", "close": "closed", "reset": "reset"}
-NAMED_BETTER = {"greeting-silent": "greeting-never", "tls-silent": "tls-handshake-hang"}
+NAMED_BETTER = {"greeting-silent": "greeting-never", "tls-handshake-hang": "tls-handshake-hang"}
 
 
 def ending(script: Mapping[str, Any], then: str) -> dict[str, Any]:
@@ -550,9 +550,9 @@ async def test_a_line_that_ends_under_implicit_tls(then: str) -> None:
 async def test_connections_that_do_not_come_about() -> None:
     await checked_all(
         [
-            Member("conn-refused", "conn-refused"),
-            Member("conn-timeout-drop", "conn-timeout-drop"),
-            Member("conn-reset", "greeting-reset", confidence="ambiguous"),
+            Member("connect-refused", "connect-refused"),
+            Member("connect-timeout", "connect-timeout"),
+            Member("connect-reset", "greeting-reset", confidence="ambiguous"),
             Member("closed-after-connect", "greeting-closed", confidence="ambiguous"),
         ]
     )
@@ -566,7 +566,7 @@ async def test_how_the_goodbye_ends_says_nothing() -> None:
 
 RESOLVERS = {
     "dns-resolver-down": "dns-resolver-down",
-    "dns-resolver-timeout-slow": "dns-resolver-timeout-slow",
+    "dns-resolver-silent": "dns-resolver-silent",
     "dns-refused": "dns-refused",
     "dns-servfail": "dns-servfail",
     "dns-hijack-nxdomain-redirect": "dns-hijack-nxdomain-redirect",

@@ -25,10 +25,10 @@ from smtpcheck.target.grammar import parse_target
 # what is started, and the code that a check must come to by itself; empty: healthy
 EXPECTED = {
     "delivered": "",
-    "cert-hostname-mismatch": "cert-hostname-mismatch",
-    "cert-chain-incomplete": "cert-chain-incomplete",
+    "certificate-wrong-host": "certificate-wrong-host",
+    "certificate-chain-incomplete": "certificate-chain-incomplete",
     "auth-refused": "auth-credentials-refused",
-    "conn-refused": "conn-refused",
+    "connect-refused": "connect-refused",
     "clock-behind": "clock-behind",
     "plain-on-implicit-tls-port": "plain-on-implicit-tls-port",
 }

@@ -36,19 +36,19 @@ from smtpcheck.probes.auth import AuthFacts
 # Within a stage, the finding that makes the others irrelevant comes first: a certificate for another name
 # need not be completed, and an incomplete chain need not be renewed.
 _WEIGHT = (
-    "chain-wrong-host",
-    "chain-wildcard-depth",
-    "chain-self-signed",
-    "chain-issuer-unknown",
-    "chain-untrusted-root",
-    "chain-cn-only",
-    "chain-expired",
-    "chain-not-yet-valid",
-    "chain-issuer-expired",
-    "chain-issuer-not-yet-valid",
+    "certificate-wrong-host",
+    "certificate-wildcard-depth",
+    "certificate-self-signed",
+    "certificate-issuer-unknown",
+    "certificate-untrusted-root",
+    "certificate-cn-only",
+    "certificate-expired",
+    "certificate-not-yet-valid",
+    "certificate-issuer-expired",
+    "certificate-issuer-not-yet-valid",
 )
-_OF_THE_LOGIN = ("config-secret-", "config-user-", "config-host-foreign")
-_CLOCKS = ("clock-ahead", "clock-behind", "clock-tz-as-utc")
+_OF_THE_LOGIN = ("config-secret-", "config-user-", "host-wrong-provider-endpoint")
+_CLOCKS = ("clock-ahead", "clock-behind", "clock-time-zone")
 _AFTER_CERTIFICATE = frozenset({Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DELIVERY})
 _AND_ON = _AFTER_CERTIFICATE | {Stage.CERTIFICATE}
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from smtpcheck.diagnosis.case import Case, Cause
 
 # what the same probe found besides, and what decides
-_BESIDE = frozenset({"chain-inspected", "auth-token-window", "envelope-control-accepted", "envelope-control-refused"})
+_BESIDE = frozenset(
+    {"certificate-inspected", "auth-token-window", "recipient-control-accepted", "recipient-control-refused"}
+)
 # what makes a certificate at an exchanger fail for senders that look at it
 _REFUSED = frozenset(rule.code for rule in Chain.rules if rule.severity is Severity.FAIL)
 _SAID = ("said", "text", "detail", "how", "other", "first", "exchange")
@@ -46,7 +48,7 @@ def evidence(case: Case, cause: Cause) -> tuple[Evidence, ...]:
         or (cause.stage is Stage.CLOCK and result.probe == "clock")
         or (case.finding.stage is Stage.CLOCK and result.probe == "times")
         or (cause.code == "clock-drift-token" and result.probe == "clock")
-        or (cause.code == "mta-sts-cert-fail" and result.probe == "chain" and finding.code in _REFUSED)
+        or (cause.code == "mta-sts-certificate" and result.probe == "chain" and finding.code in _REFUSED)
         or (result is case.result and finding.code in _BESIDE)
     ]
     return (own, *_unknown(case, cause), *others)

@@ -143,7 +143,7 @@ def masked_by_ipv6(case: Case) -> bool | None:
 
 def proxy_unused(case: Case) -> bool | None:
     """A proxy is set for other programs, and nothing of the host answers directly; what it would do is not known."""
-    named = any(f.code == "config-proxy-set" for r in case.results if r.probe == "config" for f in r.findings)
+    named = any(f.code == "proxy-set" for r in case.results if r.probe == "config" for f in r.findings)
     return None if named and not _answered(case) and control(case) is None else False
 
 

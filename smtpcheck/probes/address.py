@@ -17,14 +17,14 @@ from smtpcheck.wire.address import literal
 
 # The resolver's trouble says more than the absence of the other family, so it is looked at first.
 _BROKEN = {
-    Kind.RESOLVER_DOWN: "address-resolver-down",
-    Kind.RESOLVER_SILENT: "address-resolver-silent",
-    Kind.SERVFAIL: "address-servfail",
-    Kind.DNS_REFUSED: "address-dns-refused",
-    Kind.TRUNCATED: "address-truncated",
-    Kind.GARBAGE: "address-garbage",
-    Kind.NODATA: "address-nodata",
-    Kind.NXDOMAIN: "address-nxdomain",
+    Kind.RESOLVER_DOWN: "dns-resolver-down",
+    Kind.RESOLVER_SILENT: "dns-resolver-silent",
+    Kind.SERVFAIL: "dns-servfail",
+    Kind.DNS_REFUSED: "dns-refused",
+    Kind.TRUNCATED: "dns-truncated-tcp-blocked",
+    Kind.GARBAGE: "dns-garbage",
+    Kind.NODATA: "dns-no-address",
+    Kind.NXDOMAIN: "dns-nxdomain",
 }
 
 
@@ -35,10 +35,10 @@ class Address(Probe[AddressFacts]):
     name = "address"
     rules = (
         *(Rule(code, Severity.FAIL, Stage.DNS, "RFC 1035 section 4.1.1, RFC 2308") for code in _BROKEN.values()),
-        Rule("address-half-known", Severity.WARN, Stage.DNS, "RFC 2308"),
-        Rule("address-hosts-file", Severity.NOTE, Stage.DNS, "hosts(5)"),
-        Rule("address-detour", Severity.NOTE, Stage.DNS),
-        Rule("address-ipv6-only", Severity.NOTE, Stage.DNS, "RFC 3974 section 2"),
+        Rule("dns-half-known", Severity.WARN, Stage.DNS, "RFC 2308"),
+        Rule("dns-from-hosts-file", Severity.NOTE, Stage.DNS, "hosts(5)"),
+        Rule("dns-replaced-by-connect-to", Severity.NOTE, Stage.DNS),
+        Rule("dns-no-ipv4", Severity.NOTE, Stage.DNS, "RFC 3974 section 2"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -71,14 +71,14 @@ class Address(Probe[AddressFacts]):
             return
         for answer in both:
             if answer.broke and not answer.absent:
-                yield self.found("address-half-known", name=facts.host, type=answer.type, how=str(answer.broke))
+                yield self.found("dns-half-known", name=facts.host, type=answer.type, how=str(answer.broke))
         source = next(a.source for a in both if a.addresses)
         if source == "connect-to":
-            yield self.found("address-detour", name=facts.host, address=facts.addresses[0])
+            yield self.found("dns-replaced-by-connect-to", name=facts.host, address=facts.addresses[0])
         elif source.startswith("/"):
-            yield self.found("address-hosts-file", name=facts.host, address=facts.addresses[0], file=source)
+            yield self.found("dns-from-hosts-file", name=facts.host, address=facts.addresses[0], file=source)
         elif not facts.a.addresses and source != "literal":
-            yield self.found("address-ipv6-only", name=facts.host, address=facts.addresses[0])
+            yield self.found("dns-no-ipv4", name=facts.host, address=facts.addresses[0])
 
 
 def _fixed(host: str, addresses: tuple[str, ...], source: str) -> AddressFacts:

@@ -56,7 +56,7 @@ class Auth(Probe[AuthFacts]):
         Rule("auth-temporary", Severity.FAIL, Stage.AUTH, "RFC 4954 section 6"),
         Rule("auth-not-offered", Severity.FAIL, Stage.AUTH, "RFC 4954 section 3"),
         Rule("auth-only-in-clear", Severity.FAIL, Stage.AUTH, "RFC 3207 section 4.2"),
-        Rule("auth-no-common", Severity.FAIL, Stage.AUTH, "RFC 4954 section 3"),
+        Rule("auth-mech-none-common", Severity.FAIL, Stage.AUTH, "RFC 4954 section 3"),
         Rule("auth-token-refused", Severity.FAIL, Stage.AUTH, "RFC 7628 section 3.2.2"),
         Rule("auth-server-signature", Severity.FAIL, Stage.AUTH, "RFC 5802 section 3"),
         *(Rule(code, Severity.FAIL, Stage.AUTH, "RFC 4954 section 4") for code in _CUT_SHORT.values()),
@@ -141,7 +141,7 @@ class Auth(Probe[AuthFacts]):
 
     def _not_offered(self, facts: AuthFacts) -> Finding:
         if facts.offered:
-            return self.found("auth-no-common", offered=" ".join(facts.offered))
+            return self.found("auth-mech-none-common", offered=" ".join(facts.offered))
         if facts.offered_in_clear:
             return self.found("auth-only-in-clear", offered=" ".join(facts.offered_in_clear))
         return self.found("auth-not-offered")

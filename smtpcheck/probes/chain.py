@@ -17,19 +17,23 @@ from smtpcheck.wire.certificate import CertificateFacts, ChainOrder, chain_order
 from smtpcheck.wire.inspectors import inspector
 from smtpcheck.wire.x509 import Flaw, Verdict
 
-# OpenSSL's reasons that have advice of their own; every other one is chain-invalid with OpenSSL's own words.
-_LEAF = {"expired": "chain-expired", "not-yet-valid": "chain-not-yet-valid", "wrong-purpose": "chain-wrong-purpose"}
+# OpenSSL's reasons that have advice of their own; every other one is certificate-invalid with OpenSSL's own words.
+_LEAF = {
+    "expired": "certificate-expired",
+    "not-yet-valid": "certificate-not-yet-valid",
+    "wrong-purpose": "certificate-wrong-purpose",
+}
 _ISSUER = {
-    "expired": "chain-issuer-expired",
-    "not-yet-valid": "chain-issuer-not-yet-valid",
+    "expired": "certificate-issuer-expired",
+    "not-yet-valid": "certificate-issuer-not-yet-valid",
 }
 _ANY = {
-    "self-signed": "chain-self-signed",
-    "self-signed-in-chain": "chain-untrusted-root",
-    "issuer-unknown": "chain-issuer-unknown",
-    "leaf-unverified": "chain-issuer-unknown",
-    "weak-key": "chain-weak-key",
-    "weak-signature": "chain-weak-signature",
+    "self-signed": "certificate-self-signed",
+    "self-signed-in-chain": "certificate-untrusted-root",
+    "issuer-unknown": "certificate-issuer-unknown",
+    "leaf-unverified": "certificate-issuer-unknown",
+    "weak-key": "certificate-weak-key",
+    "weak-signature": "certificate-weak-signature",
 }
 
 
@@ -66,28 +70,28 @@ class Chain(Probe[ChainFacts]):
 
     name = "chain"
     rules = (
-        Rule("chain-wrong-host", Severity.FAIL, Stage.CERTIFICATE, "RFC 9525 section 6"),
-        Rule("chain-wildcard-depth", Severity.FAIL, Stage.CERTIFICATE, "RFC 9525 section 6.3"),
-        Rule("chain-cn-only", Severity.FAIL, Stage.CERTIFICATE, "RFC 9525 section 2"),
-        Rule("chain-self-signed", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 6.1"),
-        Rule("chain-untrusted-root", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 6.1"),
-        Rule("chain-issuer-unknown", Severity.FAIL, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
-        Rule("chain-expired", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
-        Rule("chain-not-yet-valid", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
-        Rule("chain-issuer-expired", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
-        Rule("chain-issuer-not-yet-valid", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
-        Rule("chain-wrong-purpose", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 4.2.1.12"),
-        Rule("chain-weak-key", Severity.FAIL, Stage.CERTIFICATE, "RFC 9325 section 4.5"),
-        Rule("chain-weak-signature", Severity.FAIL, Stage.CERTIFICATE, "RFC 9155"),
-        Rule("chain-invalid", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 6.1"),
-        Rule("chain-expires-soon", Severity.WARN, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
-        Rule("chain-strict", Severity.WARN, Stage.CERTIFICATE, "Python 3.13 ssl.VERIFY_X509_STRICT"),
-        Rule("chain-inspected", Severity.WARN, Stage.CERTIFICATE, "wire/inspectors.toml"),
-        Rule("chain-unstapled", Severity.WARN, Stage.CERTIFICATE, "RFC 7633 section 4.2.3"),
-        Rule("chain-revoked", Severity.WARN, Stage.CERTIFICATE, "RFC 6960 section 2.2"),
-        Rule("chain-wrong-order", Severity.NOTE, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
-        Rule("chain-superfluous-root", Severity.NOTE, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
-        Rule("chain-unrelated", Severity.NOTE, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
+        Rule("certificate-wrong-host", Severity.FAIL, Stage.CERTIFICATE, "RFC 9525 section 6"),
+        Rule("certificate-wildcard-depth", Severity.FAIL, Stage.CERTIFICATE, "RFC 9525 section 6.3"),
+        Rule("certificate-cn-only", Severity.FAIL, Stage.CERTIFICATE, "RFC 9525 section 2"),
+        Rule("certificate-self-signed", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 6.1"),
+        Rule("certificate-untrusted-root", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 6.1"),
+        Rule("certificate-issuer-unknown", Severity.FAIL, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
+        Rule("certificate-expired", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
+        Rule("certificate-not-yet-valid", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
+        Rule("certificate-issuer-expired", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
+        Rule("certificate-issuer-not-yet-valid", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
+        Rule("certificate-wrong-purpose", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 4.2.1.12"),
+        Rule("certificate-weak-key", Severity.FAIL, Stage.CERTIFICATE, "RFC 9325 section 4.5"),
+        Rule("certificate-weak-signature", Severity.FAIL, Stage.CERTIFICATE, "RFC 9155"),
+        Rule("certificate-invalid", Severity.FAIL, Stage.CERTIFICATE, "RFC 5280 section 6.1"),
+        Rule("certificate-expires-soon", Severity.WARN, Stage.CERTIFICATE, "RFC 5280 section 4.1.2.5"),
+        Rule("certificate-strict", Severity.WARN, Stage.CERTIFICATE, "Python 3.13 ssl.VERIFY_X509_STRICT"),
+        Rule("certificate-inspected", Severity.WARN, Stage.CERTIFICATE, "wire/inspectors.toml"),
+        Rule("certificate-unstapled", Severity.WARN, Stage.CERTIFICATE, "RFC 7633 section 4.2.3"),
+        Rule("certificate-revoked", Severity.WARN, Stage.CERTIFICATE, "RFC 6960 section 2.2"),
+        Rule("certificate-wrong-order", Severity.NOTE, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
+        Rule("certificate-superfluous-root", Severity.NOTE, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
+        Rule("certificate-unrelated", Severity.NOTE, Stage.CERTIFICATE, "RFC 8446 section 4.4.2"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -122,7 +126,7 @@ class Chain(Probe[ChainFacts]):
         yield from self._flaws(facts)
         found = inspector(facts.certificates)
         if found and found[0].kind != "bridge":  # which is the server itself
-            yield self.found("chain-inspected", product=found[0].product, issuer=found[1])
+            yield self.found("certificate-inspected", product=found[0].product, issuer=found[1])
         if facts.verdict.verified:
             yield from self._remarks(facts)
             yield from self._revocation(facts)
@@ -134,18 +138,18 @@ class Chain(Probe[ChainFacts]):
         leaf = facts.certificates[0]
         names = ", ".join(host.names[:8]) or ", ".join(leaf.common_names[:1])
         if host.how == "cn-only":
-            yield self.found("chain-cn-only", name=facts.name, presented=names)
+            yield self.found("certificate-cn-only", name=facts.name, presented=names)
         elif any(_reaches_too_deep(pattern, facts.name) for pattern in leaf.san_dns):
-            yield self.found("chain-wildcard-depth", name=facts.name, presented=names)
+            yield self.found("certificate-wildcard-depth", name=facts.name, presented=names)
         else:
             address = bool(literal(facts.name))
-            yield self.found("chain-wrong-host", name=facts.name, presented=names, address=address)
+            yield self.found("certificate-wrong-host", name=facts.name, presented=names, address=address)
 
     def _flaws(self, facts: ChainFacts) -> Iterator[Finding]:
         seen: set[str] = set()
         for flaw in facts.verdict.flaws:
             by_depth = (_LEAF if flaw.depth == 0 else _ISSUER).get(flaw.code)
-            code = by_depth or _ANY.get(flaw.code, "chain-invalid")
+            code = by_depth or _ANY.get(flaw.code, "certificate-invalid")
             if code not in seen:
                 seen.add(code)
                 yield self._flawed(code, flaw, facts)
@@ -174,22 +178,24 @@ class Chain(Probe[ChainFacts]):
         leaf = facts.certificates[0]
         left = leaf.not_after - facts.at
         if left < min(timedelta(days=self.warn_days), (leaf.not_after - leaf.not_before) / 3):
-            yield self.found("chain-expires-soon", days=left.days, not_after=f"{leaf.not_after:%Y-%m-%d %H:%M} UTC")
+            yield self.found(
+                "certificate-expires-soon", days=left.days, not_after=f"{leaf.not_after:%Y-%m-%d %H:%M} UTC"
+            )
         if flaw := next(iter((*facts.verdict.strict, *_lax(facts))), None):
-            yield self.found("chain-strict", text=flaw.text, error=flaw.errno, who=flaw.subject)
+            yield self.found("certificate-strict", text=flaw.text, error=flaw.errno, who=flaw.subject)
         if facts.order.misplaced:
-            yield self.found("chain-wrong-order", position=facts.order.misplaced[0], sent=len(facts.chain))
+            yield self.found("certificate-wrong-order", position=facts.order.misplaced[0], sent=len(facts.chain))
         if facts.order.roots:
-            yield self.found("chain-superfluous-root", position=facts.order.roots[0])
+            yield self.found("certificate-superfluous-root", position=facts.order.roots[0])
         if facts.order.unrelated:
-            yield self.found("chain-unrelated", position=facts.order.unrelated[0])
+            yield self.found("certificate-unrelated", position=facts.order.unrelated[0])
 
     def _revocation(self, facts: ChainFacts) -> Iterator[Finding]:
         """Most mail programs never ask; those that do refuse."""
         if facts.revoked:
-            yield self.found("chain-revoked", who=facts.certificates[0].subject)
+            yield self.found("certificate-revoked", who=facts.certificates[0].subject)
         elif facts.certificates[0].must_staple and not facts.stapled:
-            yield self.found("chain-unstapled", who=facts.certificates[0].subject)
+            yield self.found("certificate-unstapled", who=facts.certificates[0].subject)
 
 
 def _readable(chain: tuple[bytes, ...]) -> Iterator[CertificateFacts]:

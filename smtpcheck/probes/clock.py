@@ -45,7 +45,7 @@ class Clock(Probe[ClockFacts]):
     rules = (
         Rule("clock-ahead", Severity.FAIL, Stage.CLOCK, "RFC 4120 section 7.5.1"),
         Rule("clock-behind", Severity.FAIL, Stage.CLOCK, "RFC 4120 section 7.5.1"),
-        Rule("clock-timezone", Severity.FAIL, Stage.CLOCK, "RFC 5322 section 3.3"),
+        Rule("clock-time-zone", Severity.FAIL, Stage.CLOCK, "RFC 5322 section 3.3"),
         Rule("clock-inexact", Severity.NOTE, Stage.CLOCK, "RFC 5905"),
     )
 
@@ -98,7 +98,7 @@ class Clock(Probe[ClockFacts]):
         }
         if off - facts.uncertainty > self.limit_seconds:
             code = "clock-ahead" if facts.offset < 0 else "clock-behind"
-            yield self.found("clock-timezone" if _whole_zone(off, facts.uncertainty) else code, **values)
+            yield self.found("clock-time-zone" if _whole_zone(off, facts.uncertainty) else code, **values)
         elif off - facts.uncertainty > self.note_seconds:
             yield self.found("clock-inexact", **values)
 

@@ -16,14 +16,14 @@ from smtpcheck.wire.message import hidden_author
 from smtpcheck.wire.mistakes import Slip, code_point, slips
 
 _SECRET = {
-    "empty": "config-secret-empty",
-    "placeholder": "config-secret-empty",
-    "unexpanded": "config-secret-unexpanded",
-    "quoted": "config-secret-quoted",
-    "padded": "config-secret-padded",
-    "line-break": "config-secret-padded",
-    "full-width": "config-secret-full-width",
-    "invisible": "config-secret-invisible",
+    "empty": "secret-empty",
+    "placeholder": "secret-empty",
+    "unexpanded": "secret-unexpanded",
+    "quoted": "secret-quoted",
+    "padded": "secret-trailing-newline",
+    "line-break": "secret-trailing-newline",
+    "full-width": "secret-full-width",
+    "invisible": "secret-invisible",
 }
 # first labels under which mailboxes are read
 _READING = frozenset({"imap", "imap4", "imaps", "pop", "pop3", "pop3s"})
@@ -65,26 +65,26 @@ class Config(Probe[ConfigFacts]):
 
     name = "config"
     rules = (
-        Rule("config-host-empty", Severity.FAIL, Stage.CONFIG, "RFC 1035 section 2.3.1"),
-        Rule("config-host-character", Severity.FAIL, Stage.CONFIG, "RFC 1123 section 2.1"),
-        Rule("config-host-url", Severity.FAIL, Stage.CONFIG, "RFC 1123 section 2.1"),
-        Rule("config-host-mailbox", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
-        Rule("config-host-exchanger", Severity.WARN, Stage.CONFIG, "RFC 6409 section 3.1"),
-        Rule("config-host-sandbox", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
-        Rule("config-from-encoded", Severity.WARN, Stage.CONFIG, "RFC 2047 section 5"),
-        Rule("config-proxy-set", Severity.NOTE, Stage.CONFIG, "curl(1), section ENVIRONMENT"),
-        Rule("config-host-foreign", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
-        Rule("config-port-closed", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
-        Rule("config-mode-unusual", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
-        Rule("config-user-fixed", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
-        Rule("config-user-character", Severity.WARN, Stage.CONFIG, "RFC 4616 section 2"),
-        Rule("config-user-bare", Severity.NOTE, Stage.CONFIG, _OWN_PAGES),
-        Rule("config-sender-foreign", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
-        Rule("config-sender-differs", Severity.NOTE, Stage.CONFIG, _OWN_PAGES),
-        Rule("config-recipients-joined", Severity.WARN, Stage.CONFIG, "RFC 5321 section 4.1.1.3"),
-        Rule("config-recipient-near", Severity.NOTE, Stage.CONFIG, "Damerau (1964): one slip of the hand"),
-        Rule("config-ehlo-short", Severity.NOTE, Stage.CONFIG, "RFC 5321 section 2.3.5"),
-        Rule("config-ehlo-non-ascii", Severity.NOTE, Stage.CONFIG, "RFC 5321 section 4.1.1.1"),
+        Rule("host-empty-or-placeholder", Severity.FAIL, Stage.CONFIG, "RFC 1035 section 2.3.1"),
+        Rule("host-whitespace-or-punct", Severity.FAIL, Stage.CONFIG, "RFC 1123 section 2.1"),
+        Rule("host-has-scheme-or-port", Severity.FAIL, Stage.CONFIG, "RFC 1123 section 2.1"),
+        Rule("host-for-reading-mail", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
+        Rule("host-mx-used-as-submission", Severity.WARN, Stage.CONFIG, "RFC 6409 section 3.1"),
+        Rule("mailer-not-smtp", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
+        Rule("from-header-encoded", Severity.WARN, Stage.CONFIG, "RFC 2047 section 5"),
+        Rule("proxy-set", Severity.NOTE, Stage.CONFIG, "curl(1), section ENVIRONMENT"),
+        Rule("host-wrong-provider-endpoint", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
+        Rule("port-not-served-by-provider", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
+        Rule("mode-unusual", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
+        Rule("auth-user-fixed", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
+        Rule("auth-user-character", Severity.WARN, Stage.CONFIG, "RFC 4616 section 2"),
+        Rule("auth-user-without-domain", Severity.NOTE, Stage.CONFIG, _OWN_PAGES),
+        Rule("sender-foreign", Severity.WARN, Stage.CONFIG, _OWN_PAGES),
+        Rule("sender-differs-from-login", Severity.NOTE, Stage.CONFIG, _OWN_PAGES),
+        Rule("recipient-list-as-string", Severity.WARN, Stage.CONFIG, "RFC 5321 section 4.1.1.3"),
+        Rule("recipient-near-known", Severity.NOTE, Stage.CONFIG, "Damerau (1964): one slip of the hand"),
+        Rule("ehlo-name-short", Severity.NOTE, Stage.CONFIG, "RFC 5321 section 2.3.5"),
+        Rule("ehlo-name-non-ascii", Severity.NOTE, Stage.CONFIG, "RFC 5321 section 4.1.1.1"),
         *(Rule(code, Severity.WARN, Stage.CONFIG, "RFC 4616 section 2") for code in dict.fromkeys(_SECRET.values())),
     )
 
@@ -127,62 +127,66 @@ class Config(Probe[ConfigFacts]):
             yield from self._sender(facts, row)
         yield from self._envelope(facts)
         if facts.author:
-            yield self.found("config-from-encoded", author=facts.author)
+            yield self.found("from-header-encoded", author=facts.author)
         if facts.proxies:
-            yield self.found("config-proxy-set", names=", ".join(facts.proxies))
+            yield self.found("proxy-set", names=", ".join(facts.proxies))
 
     def _name(self, facts: ConfigFacts) -> Iterator[Finding]:
         """A target that was not read by the grammar may hold anything."""
         name = facts.name
         odd = next((place for place, char in enumerate(name, 1) if not (char.isalnum() or char in ".-_")), 0)
         if not name.strip():
-            yield self.found("config-host-empty")
+            yield self.found("host-empty-or-placeholder")
         elif literal(name) or not odd:
             return
         elif "://" in name or name[odd - 1] == ":":
-            yield self.found("config-host-url", char=name[odd - 1], place=odd)
+            yield self.found("host-has-scheme-or-port", char=name[odd - 1], place=odd)
         else:
-            yield self.found("config-host-character", char=code_point(name[odd - 1]), place=odd)
+            yield self.found("host-whitespace-or-punct", char=code_point(name[odd - 1]), place=odd)
 
     def _host(self, facts: ConfigFacts, row: providers.Provider | None) -> Iterator[Finding]:
         if facts.name.lower() in _SANDBOXES:
-            yield self.found("config-host-sandbox", host=facts.name)
+            yield self.found("mailer-not-smtp", host=facts.name)
         # who names neither user nor secret may want to know of the exchanger or mailbox host itself
         if not (facts.user or facts.login) or row:
             return
         if instead := _submission_host(facts.name):
-            yield self.found("config-host-mailbox", host=facts.name, instead=instead)
+            yield self.found("host-for-reading-mail", host=facts.name, instead=instead)
         elif _takes_mail(facts.name):
-            yield self.found("config-host-exchanger", host=facts.name)
+            yield self.found("host-mx-used-as-submission", host=facts.name)
 
     def _endpoint(self, facts: ConfigFacts, row: providers.Provider) -> Iterator[Finding]:
         if facts.kind is TargetKind.MX:
             return
         host, port = row.smtp[0].host, _port(facts, row)
         if port in row.closed_ports:
-            yield self.found("config-port-closed", host=host, port=port, ports=_ports(row))
+            yield self.found("port-not-served-by-provider", host=host, port=port, ports=_ports(row))
         known = {endpoint.mode for endpoint in row.smtp if endpoint.port == port}
         implicit = facts.mode is Mode.IMPLICIT
         if known and facts.mode is not Mode.AUTO and implicit is not (Mode.IMPLICIT in known):
             usual = ", ".join(sorted(mode.value for mode in known))
-            yield self.found("config-mode-unusual", host=host, port=port, mode=facts.mode.value, usual=usual)
+            yield self.found("mode-unusual", host=host, port=port, mode=facts.mode.value, usual=usual)
 
     def _login(self, facts: ConfigFacts, row: providers.Provider | None) -> Iterator[Finding]:
         for slip in facts.secret:
             yield self.found(_SECRET[slip.sign], where=slip.where, char=slip.char)
         for slip in slips(facts.user):
             if slip.sign in ("padded", "full-width", "invisible"):
-                yield self.found("config-user-character", where=slip.where, char=slip.char)
+                yield self.found("auth-user-character", where=slip.where, char=slip.char)
                 return
         if row is None or not facts.user:
             return
         if row.user.fixed and facts.user != row.user.fixed:
-            yield self.found("config-user-fixed", user=facts.user, fixed=row.user.fixed, provider=row.name)
+            yield self.found("auth-user-fixed", user=facts.user, fixed=row.user.fixed, provider=row.name)
         elif row.user.rule == "full-address" and "@" not in facts.user:
-            yield self.found("config-user-bare", user=facts.user, provider=row.name)
+            yield self.found("auth-user-without-domain", user=facts.user, provider=row.name)
         elif home := _home(facts.user, row):
             yield self.found(
-                "config-host-foreign", user=facts.user, provider=row.name, home=home.name, host=home.smtp[0].host
+                "host-wrong-provider-endpoint",
+                user=facts.user,
+                provider=row.name,
+                home=home.name,
+                host=home.smtp[0].host,
             )
 
     def _sender(self, facts: ConfigFacts, row: providers.Provider) -> Iterator[Finding]:
@@ -192,21 +196,21 @@ class Config(Probe[ConfigFacts]):
         # a row without domains serves its customers' own, which may have aliases
         home = providers.by_domain(_domain(facts.sender))
         foreign = row.domains and _domain(facts.sender) != _domain(facts.user) and not (home and _related(home, row))
-        code = "config-sender-foreign" if foreign else "config-sender-differs"
+        code = "sender-foreign" if foreign else "sender-differs-from-login"
         yield self.found(code, sender=facts.sender, user=facts.user, provider=row.name)
 
     def _envelope(self, facts: ConfigFacts) -> Iterator[Finding]:
         for recipient in facts.recipients:
             place = next((place for place, char in enumerate(recipient, 1) if char in ",;，；、"), 0)
             if recipient.count("@") > 1 and place and '"' not in recipient:
-                yield self.found("config-recipients-joined", address=recipient, place=place)
+                yield self.found("recipient-list-as-string", address=recipient, place=place)
             if near := providers.nearest_domain(_domain(recipient)):
-                yield self.found("config-recipient-near", address=recipient, near=near)
+                yield self.found("recipient-near-known", address=recipient, near=near)
         ehlo = facts.ehlo
         if not ehlo.isascii() or "xn--" in ehlo.lower() or (not ehlo and not facts.local_name_ascii):
-            yield self.found("config-ehlo-non-ascii", name=ehlo)
+            yield self.found("ehlo-name-non-ascii", name=ehlo)
         elif ehlo and ehlo[0] != "[" and "." not in ehlo:
-            yield self.found("config-ehlo-short", name=ehlo)
+            yield self.found("ehlo-name-short", name=ehlo)
 
 
 def _submission_host(host: str) -> str:

@@ -50,7 +50,7 @@ class DaneTlsa(Probe[DaneFacts]):
 
     name = "dane"
     rules = (
-        Rule("dane-mismatch", Severity.FAIL, Stage.POLICY, "RFC 7672 section 3.1"),
+        Rule("dane-tlsa-mismatch", Severity.FAIL, Stage.POLICY, "RFC 7672 section 3.1"),
         Rule("dane-without-tls", Severity.FAIL, Stage.POLICY, "RFC 7672 section 2.2"),
         Rule("dane-partly", Severity.WARN, Stage.POLICY, "RFC 7672 section 2.2"),
         Rule("dane-unusable", Severity.NOTE, Stage.POLICY, "RFC 7672 section 3.1.3"),
@@ -80,7 +80,7 @@ class DaneTlsa(Probe[DaneFacts]):
         """One exchange that senders deliver to is enough; the others are worth a repair."""
         refused = [each for each in facts.exchanges if each.refused]
         for each in refused[:1]:
-            code = "dane-without-tls" if each.plain else "dane-mismatch"
+            code = "dane-without-tls" if each.plain else "dane-tlsa-mismatch"
             record = next((r for r in each.records if usable(r)), each.records[0])
             yield self.found(
                 code if len(refused) == len(facts.exchanges) else "dane-partly",

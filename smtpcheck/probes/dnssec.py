@@ -26,7 +26,7 @@ class Dnssec(Probe[DnssecFacts]):
     name = "dnssec"
     experiment = True
     rules = (
-        Rule("dnssec-bogus", Severity.NOTE, Stage.DNS, "RFC 4035 section 3.2.2"),
+        Rule("dnssec-answers-unchecked", Severity.NOTE, Stage.DNS, "RFC 4035 section 3.2.2"),
         Rule("dnssec-not-the-cause", Severity.NOTE, Stage.DNS, "RFC 4035 section 3.2.2"),
     )
 
@@ -43,7 +43,7 @@ class Dnssec(Probe[DnssecFacts]):
     def judge(self, facts: DnssecFacts) -> Iterator[Finding]:
         """An answer: the zone is there, and its signature is not. None: the name servers fail."""
         known = facts.answer.broke is None or facts.answer.absent
-        code = "dnssec-bogus" if known else "dnssec-not-the-cause"
+        code = "dnssec-answers-unchecked" if known else "dnssec-not-the-cause"
         yield self.found(code, name=facts.answer.name, type=facts.answer.type, resolver=facts.answer.source)
 
 

@@ -37,15 +37,15 @@ class Envelope(Probe[EnvelopeFacts]):
     name = "envelope"
     intrusive = True
     rules = (
-        Rule("envelope-sender-refused", Severity.FAIL, Stage.MAIL, "RFC 5321 section 4.1.1.2"),
-        Rule("envelope-sender-deferred", Severity.FAIL, Stage.MAIL, "RFC 5321 section 4.1.1.2"),
-        Rule("envelope-sender-cut-off", Severity.FAIL, Stage.MAIL, "RFC 5321 section 4.1.1.2"),
-        Rule("envelope-recipient-refused", Severity.FAIL, Stage.RCPT, "RFC 5321 section 4.1.1.3"),
-        Rule("envelope-recipient-deferred", Severity.FAIL, Stage.RCPT, "RFC 5321 section 4.1.1.3"),
-        Rule("envelope-recipient-cut-off", Severity.FAIL, Stage.RCPT, "RFC 5321 section 4.1.1.3"),
-        Rule("envelope-partly-refused", Severity.WARN, Stage.RCPT, "RFC 5321 section 3.3"),
-        Rule("envelope-control-accepted", Severity.NOTE, Stage.RCPT, "RFC 5321 section 4.5.1"),
-        Rule("envelope-control-refused", Severity.NOTE, Stage.RCPT, "RFC 5321 section 4.5.1"),
+        Rule("sender-refused", Severity.FAIL, Stage.MAIL, "RFC 5321 section 4.1.1.2"),
+        Rule("sender-deferred", Severity.FAIL, Stage.MAIL, "RFC 5321 section 4.1.1.2"),
+        Rule("sender-cut-off", Severity.FAIL, Stage.MAIL, "RFC 5321 section 4.1.1.2"),
+        Rule("recipient-refused", Severity.FAIL, Stage.RCPT, "RFC 5321 section 4.1.1.3"),
+        Rule("recipient-deferred", Severity.FAIL, Stage.RCPT, "RFC 5321 section 4.1.1.3"),
+        Rule("recipient-cut-off", Severity.FAIL, Stage.RCPT, "RFC 5321 section 4.1.1.3"),
+        Rule("recipient-partly-refused", Severity.WARN, Stage.RCPT, "RFC 5321 section 3.3"),
+        Rule("recipient-control-accepted", Severity.NOTE, Stage.RCPT, "RFC 5321 section 4.5.1"),
+        Rule("recipient-control-refused", Severity.NOTE, Stage.RCPT, "RFC 5321 section 4.5.1"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -88,7 +88,7 @@ class Envelope(Probe[EnvelopeFacts]):
                 "recipient", answer.recipient, answer.reply, facts, accepted=len(facts.rcpt) - len(refused)
             )
         if 0 < len(refused) < len(facts.rcpt):
-            yield self.found("envelope-partly-refused", accepted=len(facts.rcpt) - len(refused), asked=len(facts.rcpt))
+            yield self.found("recipient-partly-refused", accepted=len(facts.rcpt) - len(refused), asked=len(facts.rcpt))
         if facts.control and (facts.control.accepted or facts.control.refused):
             yield self._compared(facts.control)
         if facts.broke and not refused:

@@ -45,11 +45,11 @@ class Exchangers(Probe[ExchangerFacts]):
 
     name = "exchanger"
     rules = (
-        Rule("exchanger-alias", Severity.WARN, Stage.DNS, "RFC 2181 section 10.3"),
-        Rule("exchanger-without-address", Severity.WARN, Stage.DNS, "RFC 5321 section 5.1"),
-        Rule("exchanger-unknown", Severity.WARN, Stage.DNS, "RFC 5321 section 5.1"),
-        Rule("exchanger-private", Severity.WARN, Stage.DNS, "RFC 6890"),
-        Rule("exchanger-dead", Severity.WARN, Stage.CONNECT, "RFC 5321 section 5.1"),
+        Rule("mx-target-cname", Severity.WARN, Stage.DNS, "RFC 2181 section 10.3"),
+        Rule("mx-target-no-address", Severity.WARN, Stage.DNS, "RFC 5321 section 5.1"),
+        Rule("mx-target-unknown", Severity.WARN, Stage.DNS, "RFC 5321 section 5.1"),
+        Rule("mx-target-private", Severity.WARN, Stage.DNS, "RFC 6890"),
+        Rule("mx-first-dead-second-ok", Severity.WARN, Stage.CONNECT, "RFC 5321 section 5.1"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -77,16 +77,16 @@ class Exchangers(Probe[ExchangerFacts]):
 
     def _about(self, exchanger: Exchanger, *, any_reached: bool) -> Iterator[Finding]:
         if exchanger.alias:
-            yield self.found("exchanger-alias", exchange=exchanger.name, alias=exchanger.alias)
+            yield self.found("mx-target-cname", exchange=exchanger.name, alias=exchanger.alias)
         if exchanger.absent:
-            yield self.found("exchanger-without-address", exchange=exchanger.name)
+            yield self.found("mx-target-no-address", exchange=exchanger.name)
         elif exchanger.unknown:
-            yield self.found("exchanger-unknown", exchange=exchanger.name, how=str(exchanger.unknown))
+            yield self.found("mx-target-unknown", exchange=exchanger.name, how=str(exchanger.unknown))
         private = next((a for a in exchanger.addresses if not ip_address(a).is_global), "")
         if private:
-            yield self.found("exchanger-private", exchange=exchanger.name, address=private)
+            yield self.found("mx-target-private", exchange=exchanger.name, address=private)
         if any_reached and exchanger.tried and exchanger.addresses and not exchanger.reached:
-            yield self.found("exchanger-dead", exchange=exchanger.name, address=exchanger.addresses[0])
+            yield self.found("mx-first-dead-second-ok", exchange=exchanger.name, address=exchanger.addresses[0])
 
 
 def _hosts(target: Target, results: Sequence[Result[Any]]) -> list[str]:

@@ -28,10 +28,10 @@ class Family(Probe[FamilyFacts]):
 
     name = "family"
     rules = (
-        Rule("family-ipv6-broken", Severity.WARN, Stage.CONNECT, "RFC 8305"),
-        Rule("family-ipv4-broken", Severity.WARN, Stage.CONNECT, "RFC 8305"),
-        Rule("family-only-ipv6", Severity.FAIL, Stage.CONNECT, "RFC 3974 section 2"),
-        Rule("family-ipv6-no-route", Severity.NOTE, Stage.CONNECT, "RFC 6724 section 5"),
+        Rule("ipv6-preferred-broken", Severity.WARN, Stage.CONNECT, "RFC 8305"),
+        Rule("ipv4-broken", Severity.WARN, Stage.CONNECT, "RFC 8305"),
+        Rule("dns-ipv6-only-name", Severity.FAIL, Stage.CONNECT, "RFC 3974 section 2"),
+        Rule("mx-aaaa-without-route", Severity.NOTE, Stage.CONNECT, "RFC 6724 section 5"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -59,14 +59,14 @@ class Family(Probe[FamilyFacts]):
     def judge(self, facts: FamilyFacts) -> Iterator[Finding]:
         """Programs that try the dead family first hang or fail; no route of ours is harmless."""
         if not facts.v4 and facts.v6 and all(status is Status.INCONCLUSIVE for status in facts.v6):
-            yield self.found("family-only-ipv6", port=facts.port)
+            yield self.found("dns-ipv6-only-name", port=facts.port)
             return
         v4, v6 = (any(status in _OPEN for status in family) for family in (facts.v4, facts.v6))
         if v4 and not v6:
             ours = all(status is Status.INCONCLUSIVE for status in facts.v6)
-            yield self.found("family-ipv6-no-route" if ours else "family-ipv6-broken", port=facts.port)
+            yield self.found("mx-aaaa-without-route" if ours else "ipv6-preferred-broken", port=facts.port)
         elif v6 and not v4 and any(status is Status.FAIL for status in facts.v4):
-            yield self.found("family-ipv4-broken", port=facts.port)
+            yield self.found("ipv4-broken", port=facts.port)
 
 
 def _ports(results: Sequence[Result[Any]]) -> Iterator[Result[Any]]:

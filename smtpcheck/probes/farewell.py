@@ -30,7 +30,7 @@ class Farewell(Probe[FarewellFacts]):
 
     name = "farewell"
     last = True
-    rules = (Rule("farewell-odd", Severity.NOTE, Stage.QUIT, "RFC 5321 section 4.1.1.10"),)
+    rules = (Rule("quit-error-after-success", Severity.NOTE, Stage.QUIT, "RFC 5321 section 4.1.1.10"),)
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
         """The endpoint that the verdict is about."""
@@ -52,5 +52,8 @@ class Farewell(Probe[FarewellFacts]):
         """An error at this point undoes nothing that was accepted."""
         if facts.broke:
             yield self.found(
-                "farewell-odd", how=str(facts.broke), said=readable(facts.raw[:120]), accepted=facts.accepted
+                "quit-error-after-success",
+                how=str(facts.broke),
+                said=readable(facts.raw[:120]),
+                accepted=facts.accepted,
             )

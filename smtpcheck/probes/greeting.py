@@ -21,15 +21,15 @@ _GREETING = {
     Kind.INJECTED: "greeting-extra-reply",
 }
 _EHLO = {
-    Kind.TIMEOUT: "greeting-ehlo-silent",
-    Kind.CLOSED: "greeting-ehlo-closed",
-    Kind.RESET: "greeting-ehlo-reset",
-    Kind.GARBAGE: "greeting-ehlo-garbage",
-    Kind.INJECTED: "greeting-ehlo-extra-reply",
+    Kind.TIMEOUT: "ehlo-silent",
+    Kind.CLOSED: "ehlo-closed",
+    Kind.RESET: "ehlo-reset",
+    Kind.GARBAGE: "ehlo-garbage",
+    Kind.INJECTED: "ehlo-extra-reply",
 }
 # where what came began as a reply does
 _GREETING_BEGUN = {Kind.TIMEOUT: "greeting-unfinished", Kind.GARBAGE: "greeting-unreadable"}
-_EHLO_BEGUN = {Kind.TIMEOUT: "greeting-ehlo-unfinished"}
+_EHLO_BEGUN = {Kind.TIMEOUT: "ehlo-unfinished"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +64,12 @@ class Greeting(Probe[GreetingFacts]):
         *(Rule(code, Severity.FAIL, Stage.GREETING, "RFC 5321 section 4.2") for code in _GREETING_BEGUN.values()),
         Rule("greeting-rejected", Severity.FAIL, Stage.GREETING, "RFC 5321 section 3.1"),
         Rule("greeting-busy", Severity.FAIL, Stage.GREETING, "RFC 5321 section 3.8"),
-        Rule("greeting-slow", Severity.NOTE, Stage.GREETING, "RFC 5321 section 4.5.3.2.1"),
+        Rule("greeting-delayed-tarpit", Severity.NOTE, Stage.GREETING, "RFC 5321 section 4.5.3.2.1"),
         *(Rule(code, Severity.FAIL, Stage.EHLO, "RFC 5321 section 4.1.1.1") for code in _EHLO.values()),
         *(Rule(code, Severity.FAIL, Stage.EHLO, "RFC 5321 section 4.2") for code in _EHLO_BEGUN.values()),
-        Rule("greeting-ehlo-rejected", Severity.FAIL, Stage.EHLO, "RFC 5321 section 4.1.1.1"),
-        Rule("greeting-ehlo-busy", Severity.FAIL, Stage.EHLO, "RFC 5321 section 3.8"),
-        Rule("greeting-helo-only", Severity.WARN, Stage.EHLO, "RFC 5321 section 3.2"),
+        Rule("ehlo-rejected", Severity.FAIL, Stage.EHLO, "RFC 5321 section 4.1.1.1"),
+        Rule("ehlo-busy", Severity.FAIL, Stage.EHLO, "RFC 5321 section 3.8"),
+        Rule("ehlo-helo-only", Severity.WARN, Stage.EHLO, "RFC 5321 section 3.2"),
         Rule("greeting-malformed", Severity.NOTE, Stage.EHLO, "RFC 5321 section 4.2"),
     )
 
@@ -94,9 +94,9 @@ class Greeting(Probe[GreetingFacts]):
         if facts.broke:
             yield self._broken(facts, facts.broke)
         elif facts.helo and facts.ehlo:
-            yield self.found("greeting-helo-only", code=facts.ehlo.code, text=facts.ehlo.text)
+            yield self.found("ehlo-helo-only", code=facts.ehlo.code, text=facts.ehlo.text)
         if facts.greeting and facts.seconds > self.slow_seconds:
-            yield self.found("greeting-slow", seconds=round(facts.seconds, 1))
+            yield self.found("greeting-delayed-tarpit", seconds=round(facts.seconds, 1))
         replies = (facts.greeting, facts.ehlo, facts.helo, facts.secure_ehlo)
         flaws = {flaw for reply in replies if reply for flaw in reply.flaws}
         if flaws:
@@ -126,7 +126,7 @@ class Greeting(Probe[GreetingFacts]):
         if at_greeting:
             code = "greeting-busy" if busy else "greeting-rejected"
         else:
-            code = "greeting-ehlo-busy" if busy else "greeting-ehlo-rejected"
+            code = "ehlo-busy" if busy else "ehlo-rejected"
         return self.found(
             code,
             code=reply.code if reply else 0,

@@ -36,9 +36,9 @@ class Ladder(Probe[HelloFacts]):
     name = "hello"
     experiment = True
     rules = (
-        Rule("hello-old", Severity.NOTE, Stage.TLS, "RFC 8996"),
-        Rule("hello-weak-cipher", Severity.NOTE, Stage.TLS, "RFC 9325 section 4.1"),
-        Rule("hello-nothing", Severity.NOTE, Stage.TLS, "RFC 8446 section 6.2"),
+        Rule("tls-hello-old", Severity.NOTE, Stage.TLS, "RFC 8996"),
+        Rule("tls-hello-weak-cipher", Severity.NOTE, Stage.TLS, "RFC 9325 section 4.1"),
+        Rule("tls-hello-nothing", Severity.NOTE, Stage.TLS, "RFC 8446 section 6.2"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -68,8 +68,8 @@ class Ladder(Probe[HelloFacts]):
     def judge(self, facts: HelloFacts) -> Iterator[Finding]:
         """Nothing, no encryption worth the name, or a server that a newer greeting confuses."""
         if not facts.version:
-            yield self.found("hello-nothing", detail=facts.detail)
+            yield self.found("tls-hello-nothing", detail=facts.detail)
         else:
             weak = facts.bits < self.least_bits or facts.cipher.startswith(("ADH-", "AECDH-"))
-            code = "hello-weak-cipher" if weak and facts.version in CURRENT else "hello-old"
+            code = "tls-hello-weak-cipher" if weak and facts.version in CURRENT else "tls-hello-old"
             yield self.found(code, version=facts.version, cipher=facts.cipher)

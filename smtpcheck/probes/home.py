@@ -43,8 +43,8 @@ class Home(Probe[HomeFacts]):
     name = "home"
     experiment = True
     rules = (
-        Rule("home-elsewhere", Severity.NOTE, Stage.DNS, "RFC 5321 section 5.1"),
-        Rule("home-here", Severity.NOTE, Stage.DNS, "RFC 5321 section 5.1"),
+        Rule("auth-user-mailbox-elsewhere", Severity.NOTE, Stage.DNS, "RFC 5321 section 5.1"),
+        Rule("auth-user-mailbox-here", Severity.NOTE, Stage.DNS, "RFC 5321 section 5.1"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -67,7 +67,7 @@ class Home(Probe[HomeFacts]):
         exchange = facts.mx.mx[0].exchange if facts.mx.mx else ""
         here = providers.by_host(facts.host)
         if facts.provider:
-            code = "home-here" if here and here.id == facts.provider else "home-elsewhere"
+            code = "auth-user-mailbox-here" if here and here.id == facts.provider else "auth-user-mailbox-elsewhere"
             yield self.found(code, domain=facts.domain, exchange=exchange, provider=facts.provider, host=facts.host)
 
 

@@ -37,8 +37,8 @@ class Issuer(Probe[IssuerFacts]):
     name = "issuer"
     experiment = True
     rules = (
-        Rule("issuer-completes", Severity.NOTE, Stage.CERTIFICATE, "RFC 5280 section 4.2.2.1"),
-        Rule("issuer-does-not-complete", Severity.NOTE, Stage.CERTIFICATE, "RFC 5280 section 4.2.2.1"),
+        Rule("certificate-issuer-completes", Severity.NOTE, Stage.CERTIFICATE, "RFC 5280 section 4.2.2.1"),
+        Rule("certificate-issuer-does-not-complete", Severity.NOTE, Stage.CERTIFICATE, "RFC 5280 section 4.2.2.1"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -49,7 +49,7 @@ class Issuer(Probe[IssuerFacts]):
             result.subject
             for result in earlier
             for finding in result.findings
-            if finding.code == "chain-issuer-unknown" and finding.seen.get("issuer_url")
+            if finding.code == "certificate-issuer-unknown" and finding.seen.get("issuer_url")
         ]
 
     async def observe(self, subject: Subject, ctx: Context) -> IssuerFacts:
@@ -82,7 +82,7 @@ class Issuer(Probe[IssuerFacts]):
 
     def judge(self, facts: IssuerFacts) -> Iterator[Finding]:
         """Completed: the server forgot it. Not completed: its root is not in the store."""
-        code = "issuer-completes" if facts.completes else "issuer-does-not-complete"
+        code = "certificate-issuer-completes" if facts.completes else "certificate-issuer-does-not-complete"
         yield self.found(code, url=facts.urls[0], names=" <- ".join(facts.names))
 
 

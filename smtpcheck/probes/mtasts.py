@@ -54,11 +54,11 @@ class MtaSts(Probe[MtastsFacts]):
 
     name = "mtasts"
     rules = (
-        Rule("mtasts-mx-mismatch", Severity.FAIL, Stage.POLICY, "RFC 8461 section 4.1"),
-        Rule("mtasts-certificate", Severity.FAIL, Stage.POLICY, "RFC 8461 section 4.2"),
-        Rule("mtasts-partly", Severity.WARN, Stage.POLICY, "RFC 8461 section 5"),
-        Rule("mtasts-testing", Severity.WARN, Stage.POLICY, "RFC 8461 section 5"),
-        Rule("mtasts-unfetchable", Severity.WARN, Stage.POLICY, "RFC 8461 section 3.3"),
+        Rule("mta-sts-mx-mismatch", Severity.FAIL, Stage.POLICY, "RFC 8461 section 4.1"),
+        Rule("mta-sts-certificate", Severity.FAIL, Stage.POLICY, "RFC 8461 section 4.2"),
+        Rule("mta-sts-partly", Severity.WARN, Stage.POLICY, "RFC 8461 section 5"),
+        Rule("mta-sts-testing", Severity.WARN, Stage.POLICY, "RFC 8461 section 5"),
+        Rule("mta-sts-policy-unfetchable", Severity.WARN, Stage.POLICY, "RFC 8461 section 3.3"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -102,16 +102,16 @@ class MtaSts(Probe[MtastsFacts]):
     def judge(self, facts: MtastsFacts) -> Iterator[Finding]:
         """Only what a sender that obeys would refuse is a fault; a policy that can't be had is none (section 3.3)."""
         if facts.broke:
-            yield self.found("mtasts-unfetchable", domain=facts.domain, detail=facts.detail)
+            yield self.found("mta-sts-policy-unfetchable", domain=facts.domain, detail=facts.detail)
         refused = [exchange for exchange in facts.exchanges if exchange.refused]
         if facts.policy is None or facts.policy.mode == "none" or not refused:
             return
-        code = "mtasts-partly"
+        code = "mta-sts-partly"
         worst = next((e for e in refused if e.listed), refused[0])
         if len(refused) == len(facts.exchanges):
-            code = "mtasts-certificate" if worst.listed else "mtasts-mx-mismatch"
+            code = "mta-sts-certificate" if worst.listed else "mta-sts-mx-mismatch"
         if facts.policy.mode == "testing":
-            code = "mtasts-testing"
+            code = "mta-sts-testing"
         listed = ", ".join(facts.policy.mx[:8])
         yield self.found(code, domain=facts.domain, exchange=worst.host, listed=listed, refused=len(refused))
 

@@ -14,13 +14,13 @@ from smtpcheck.target import providers
 from smtpcheck.wire.address import literal
 
 _BROKEN = {
-    Kind.NXDOMAIN: "mx-nxdomain",
-    Kind.SERVFAIL: "mx-servfail",
-    Kind.DNS_REFUSED: "mx-dns-refused",
-    Kind.RESOLVER_DOWN: "mx-resolver-down",
-    Kind.RESOLVER_SILENT: "mx-resolver-silent",
-    Kind.TRUNCATED: "mx-truncated",
-    Kind.GARBAGE: "mx-garbage",
+    Kind.NXDOMAIN: "mx-domain-nxdomain",
+    Kind.SERVFAIL: "dns-servfail",
+    Kind.DNS_REFUSED: "dns-refused",
+    Kind.RESOLVER_DOWN: "dns-resolver-down",
+    Kind.RESOLVER_SILENT: "dns-resolver-silent",
+    Kind.TRUNCATED: "dns-truncated-tcp-blocked",
+    Kind.GARBAGE: "dns-garbage",
 }
 
 
@@ -32,11 +32,11 @@ class MailExchangers(Probe[MxFacts]):
     rules = (
         Rule("mx-null", Severity.FAIL, Stage.DNS, "RFC 7505"),
         Rule("mx-null-mixed", Severity.WARN, Stage.DNS, "RFC 7505 section 3"),
-        Rule("mx-absent", Severity.FAIL, Stage.DNS, "RFC 5321 section 5.1"),
-        Rule("mx-implicit", Severity.NOTE, Stage.DNS, "RFC 5321 section 5.1"),
-        Rule("mx-near-known", Severity.NOTE, Stage.DNS, "Damerau (1964): one slip of the hand"),
+        Rule("mx-none-no-a", Severity.FAIL, Stage.DNS, "RFC 5321 section 5.1"),
+        Rule("mx-none-fallback-a", Severity.NOTE, Stage.DNS, "RFC 5321 section 5.1"),
+        Rule("mx-wildcard-typo-accepts", Severity.NOTE, Stage.DNS, "Damerau (1964): one slip of the hand"),
         Rule("mx-address-literal", Severity.WARN, Stage.DNS, "RFC 1035 section 3.3.9"),
-        Rule("mx-own-unknown", Severity.FAIL, Stage.DNS, "RFC 5321 section 5.1"),
+        Rule("mx-own-address-unknown", Severity.FAIL, Stage.DNS, "RFC 5321 section 5.1"),
         *(Rule(code, Severity.FAIL, Stage.DNS, "RFC 5321 section 5.1") for code in _BROKEN.values()),
     )
 
@@ -61,12 +61,12 @@ class MailExchangers(Probe[MxFacts]):
         elif facts.null:
             yield self.found("mx-null-mixed" if facts.exchanges else "mx-null", name=facts.domain)
         elif facts.implicit:
-            yield self.found("mx-implicit", name=facts.domain)
+            yield self.found("mx-none-fallback-a", name=facts.domain)
         elif facts.mx.broke is Kind.NODATA:
             known = all(answer.absent for answer in facts.own)
-            yield self.found("mx-absent" if known else "mx-own-unknown", name=facts.domain)
+            yield self.found("mx-none-no-a" if known else "mx-own-address-unknown", name=facts.domain)
         if near := providers.nearest_domain(facts.domain):
-            yield self.found("mx-near-known", name=facts.domain, near=near)
+            yield self.found("mx-wildcard-typo-accepts", name=facts.domain, near=near)
         for exchange in facts.exchanges:
             if literal(exchange):
                 yield self.found("mx-address-literal", name=facts.domain, exchange=exchange)

@@ -71,9 +71,9 @@ class Names(Probe[NamesFacts]):
     name = "names"
     experiment = True
     rules = (
-        Rule("names-invented", Severity.WARN, Stage.DNS, "RFC 6761 section 6.4"),
-        Rule("names-forged", Severity.WARN, Stage.DNS, "RFC 5452 section 9"),
-        Rule("names-differ", Severity.NOTE, Stage.DNS, "RFC 8499 section 6"),
+        Rule("dns-invented", Severity.WARN, Stage.DNS, "RFC 6761 section 6.4"),
+        Rule("dns-forged", Severity.WARN, Stage.DNS, "RFC 5452 section 9"),
+        Rule("dns-differs", Severity.NOTE, Stage.DNS, "RFC 8499 section 6"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -114,12 +114,12 @@ class Names(Probe[NamesFacts]):
     def judge(self, facts: NamesFacts) -> Iterator[Finding]:
         """What the resolver does to names, then who contradicts it."""
         if facts.invented:
-            yield self.found("names-invented", address=facts.invented[0], resolver=facts.source)
+            yield self.found("dns-invented", address=facts.invented[0], resolver=facts.source)
         if pair := forged(facts):
-            yield self.found("names-forged", name=facts.host, resolver=facts.source, first=pair[0], second=pair[1])
+            yield self.found("dns-forged", name=facts.host, resolver=facts.source, first=pair[0], second=pair[1])
         elif other := contradiction(facts):
             yield self.found(
-                "names-differ",
+                "dns-differs",
                 name=facts.host,
                 address=facts.believed[0],
                 source=facts.source,

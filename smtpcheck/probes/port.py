@@ -14,11 +14,11 @@ from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject
 from smtpcheck.net.failures import Broken, CouldNotAsk
 
 _BROKEN = {
-    Kind.REFUSED: "port-refused",
-    Kind.TIMEOUT: "port-timeout",
-    Kind.RESET: "port-reset",
-    Kind.UNREACHABLE: "port-unreachable",
-    Kind.LOCAL: "port-forbidden",
+    Kind.REFUSED: "connect-refused",
+    Kind.TIMEOUT: "connect-timeout",
+    Kind.RESET: "connect-reset",
+    Kind.UNREACHABLE: "connect-unreachable",
+    Kind.LOCAL: "local-firewall-app",
 }
 
 _FORBIDDEN = (os.strerror(errno.EPERM), os.strerror(errno.EACCES))
@@ -44,7 +44,7 @@ class Port(Probe[PortFacts]):
     name = "port"
     rules = (
         *(Rule(code, Severity.FAIL, Stage.CONNECT, "RFC 9293 section 3.5") for code in _BROKEN.values()),
-        Rule("port-slow", Severity.WARN, Stage.CONNECT, "RFC 6298"),
+        Rule("connect-slow", Severity.WARN, Stage.CONNECT, "RFC 6298"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -72,4 +72,4 @@ class Port(Probe[PortFacts]):
         if facts.broke:
             yield self.found(_BROKEN[facts.broke], detail=facts.detail, seconds=round(facts.seconds, 1))
         elif facts.seconds > self.slow_seconds:
-            yield self.found("port-slow", seconds=round(facts.seconds, 1), limit=self.slow_seconds)
+            yield self.found("connect-slow", seconds=round(facts.seconds, 1), limit=self.slow_seconds)

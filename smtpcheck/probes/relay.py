@@ -31,7 +31,7 @@ class RelayFacts:
     raw: bytes
 
 
-_NOT_OFFERED = frozenset({"auth-not-offered", "tls-not-offered"})
+_NOT_OFFERED = frozenset({"auth-not-offered", "starttls-not-offered"})
 
 
 @dataclass(frozen=True, slots=True)

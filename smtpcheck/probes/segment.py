@@ -53,7 +53,7 @@ class Segment(Probe[SegmentFacts]):
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
         """Endpoints that fell silent within the handshake."""
-        found = [r.subject for r in earlier for f in r.findings if f.code == "tls-silent"]
+        found = [r.subject for r in earlier for f in r.findings if f.code == "tls-handshake-hang"]
         return found[:1] if target.mode is not Mode.PLAIN else ()
 
     async def observe(self, subject: Subject, ctx: Context) -> SegmentFacts:

@@ -36,9 +36,9 @@ class Sni(Probe[SniFacts]):
     name = "sni"
     experiment = True
     rules = (
-        Rule("sni-needed", Severity.NOTE, Stage.CERTIFICATE, "RFC 6066 section 3"),
-        Rule("sni-misleads", Severity.NOTE, Stage.CERTIFICATE, "RFC 6066 section 3"),
-        Rule("sni-same", Severity.NOTE, Stage.CERTIFICATE, "RFC 6066 section 3"),
+        Rule("certificate-sni-needed", Severity.NOTE, Stage.CERTIFICATE, "RFC 6066 section 3"),
+        Rule("certificate-sni-misleads", Severity.NOTE, Stage.CERTIFICATE, "RFC 6066 section 3"),
+        Rule("certificate-sni-same", Severity.NOTE, Stage.CERTIFICATE, "RFC 6066 section 3"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -46,7 +46,10 @@ class Sni(Probe[SniFacts]):
         if target.kind is TargetKind.MX:
             return ()
         return [
-            result.subject for result in earlier for finding in result.findings if finding.code == "chain-wrong-host"
+            result.subject
+            for result in earlier
+            for finding in result.findings
+            if finding.code == "certificate-wrong-host"
         ]
 
     async def observe(self, subject: Subject, ctx: Context) -> SniFacts:
@@ -70,9 +73,9 @@ class Sni(Probe[SniFacts]):
 
     def judge(self, facts: SniFacts) -> Iterator[Finding]:
         """Another certificate that fits, or nothing new."""
-        code = "sni-same"
+        code = "certificate-sni-same"
         if facts.fits and facts.differs:
-            code = "sni-needed" if facts.asked else "sni-misleads"
+            code = "certificate-sni-needed" if facts.asked else "certificate-sni-misleads"
         yield self.found(code, asked=facts.asked, presented=", ".join(facts.presented[:8]))
 
 

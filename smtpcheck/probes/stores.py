@@ -12,7 +12,7 @@ from smtpcheck.net.failures import NotNeeded
 from smtpcheck.wire import x509
 
 # what another root store may see otherwise; a name or a date of the leaf it does not
-_DOUBTS = frozenset({"chain-issuer-unknown", "chain-untrusted-root", "chain-issuer-expired"})
+_DOUBTS = frozenset({"certificate-issuer-unknown", "certificate-untrusted-root", "certificate-issuer-expired"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +35,13 @@ class Stores(Probe[StoresFacts]):
     name = "stores"
     experiment = True
     rules = (
-        Rule("stores-other-trusts", Severity.NOTE, Stage.CERTIFICATE, "RFC 5280 section 6.1"),
-        Rule("stores-agree", Severity.NOTE, Stage.CERTIFICATE, "RFC 5280 section 6.1"),
+        Rule("trust-store-other-trusts", Severity.NOTE, Stage.CERTIFICATE, "RFC 5280 section 6.1"),
+        Rule("trust-store-all-agree", Severity.NOTE, Stage.CERTIFICATE, "RFC 5280 section 6.1"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
         """Endpoints whose chain leads to no trusted root; of an exchanger only where its policy makes that a fault."""
-        minded = any(finding.code == "mtasts-certificate" for result in earlier for finding in result.findings)
+        minded = any(finding.code == "mta-sts-certificate" for result in earlier for finding in result.findings)
         if target.kind is TargetKind.MX and not minded:
             return ()
         return dict.fromkeys(r.subject for r in earlier for finding in r.findings if finding.code in _DOUBTS)
@@ -64,5 +64,5 @@ class Stores(Probe[StoresFacts]):
 
     def judge(self, facts: StoresFacts) -> Iterator[Finding]:
         """Which of the two trusts it."""
-        code = "stores-other-trusts" if facts.trusted else "stores-agree"
+        code = "trust-store-other-trusts" if facts.trusted else "trust-store-all-agree"
         yield self.found(code, own=facts.own, roots=facts.own_roots, other=facts.other, others=facts.other_roots)

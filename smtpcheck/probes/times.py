@@ -11,7 +11,7 @@ from smtpcheck.contract import Context, Probe
 from smtpcheck.core import Finding, Result, Rule, Severity, Stage, Subject, Target
 from smtpcheck.net.failures import NotNeeded
 
-_OFF = frozenset({"clock-ahead", "clock-behind", "clock-timezone"})
+_OFF = frozenset({"clock-ahead", "clock-behind", "clock-time-zone"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +34,9 @@ class Times(Probe[TimesFacts]):
     name = "times"
     experiment = True
     rules = (
-        Rule("times-contradict", Severity.NOTE, Stage.CLOCK, "RFC 5280 section 4.1.2.5"),
-        Rule("times-doubt", Severity.NOTE, Stage.CLOCK, "RFC 5280 section 4.1.2.5"),
-        Rule("times-fit", Severity.NOTE, Stage.CLOCK, "RFC 5280 section 4.1.2.5"),
+        Rule("clock-contradicted", Severity.NOTE, Stage.CLOCK, "RFC 5280 section 4.1.2.5"),
+        Rule("clock-in-doubt", Severity.NOTE, Stage.CLOCK, "RFC 5280 section 4.1.2.5"),
+        Rule("clock-fits", Severity.NOTE, Stage.CLOCK, "RFC 5280 section 4.1.2.5"),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -63,11 +63,11 @@ class Times(Probe[TimesFacts]):
 
     def judge(self, facts: TimesFacts) -> Iterator[Finding]:
         """Nobody shows a certificate before it is made; one that is over is shown by mistake every day."""
-        code = "times-fit"
+        code = "clock-fits"
         if facts.told < facts.not_before:
-            code = "times-contradict"
+            code = "clock-contradicted"
         elif facts.told > facts.not_after:
-            code = "times-doubt"
+            code = "clock-in-doubt"
         yield self.found(
             code,
             server=facts.server,

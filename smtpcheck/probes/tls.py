@@ -15,16 +15,16 @@ from smtpcheck.wire.smtp import Reply, foreign, readable
 from smtpcheck.wire.tls import CURRENT, LEAST_GROUP
 
 _STARTTLS = {
-    Kind.NOT_OFFERED: "tls-not-offered",
-    Kind.TIMEOUT: "tls-starttls-silent",
-    Kind.CLOSED: "tls-starttls-closed",
-    Kind.RESET: "tls-starttls-reset",
-    Kind.GARBAGE: "tls-starttls-garbage",
-    Kind.INJECTED: "tls-injected",
+    Kind.NOT_OFFERED: "starttls-not-offered",
+    Kind.TIMEOUT: "starttls-silent",
+    Kind.CLOSED: "starttls-closed",
+    Kind.RESET: "starttls-reset",
+    Kind.GARBAGE: "starttls-garbage",
+    Kind.INJECTED: "starttls-injection-response",
 }
 _TLS = {
     Kind.NOT_TLS: "tls-plaintext",
-    Kind.TIMEOUT: "tls-silent",
+    Kind.TIMEOUT: "tls-handshake-hang",
     Kind.CLOSED: "tls-closed",
     Kind.RESET: "tls-reset",
     Kind.ALERT: "tls-alert",
@@ -66,11 +66,11 @@ class Tls(Probe[TlsFacts]):
     name = "tls"
     rules = (
         *(Rule(code, Severity.FAIL, Stage.STARTTLS, "RFC 3207 section 4") for code in _STARTTLS.values()),
-        Rule("tls-refused", Severity.FAIL, Stage.STARTTLS, "RFC 3207 section 4"),
+        Rule("starttls-refused", Severity.FAIL, Stage.STARTTLS, "RFC 3207 section 4"),
         *(Rule(code, Severity.FAIL, Stage.TLS, "RFC 8446, RFC 5246") for code in _TLS.values()),
-        Rule("tls-old-version", Severity.FAIL, Stage.TLS, "RFC 8996"),
-        Rule("tls-small-group", Severity.FAIL, Stage.TLS, "RFC 9325 section 4.1"),
-        Rule("tls-unsafe-renegotiation", Severity.FAIL, Stage.TLS, "RFC 5746"),
+        Rule("tls-server-too-old", Severity.FAIL, Stage.TLS, "RFC 8996"),
+        Rule("tls-dh-too-small", Severity.FAIL, Stage.TLS, "RFC 9325 section 4.1"),
+        Rule("tls-legacy-renegotiation", Severity.FAIL, Stage.TLS, "RFC 5746"),
         Rule("tls-weak-cipher", Severity.WARN, Stage.TLS, "RFC 9325 section 4.1"),
         Rule("tls-none", Severity.WARN, Stage.STARTTLS, "RFC 3207"),
     )
@@ -95,18 +95,18 @@ class Tls(Probe[TlsFacts]):
         elif facts.plain:
             yield self.found("tls-none")
         elif facts.version not in CURRENT:
-            yield self.found("tls-old-version", version=facts.version, cipher=facts.cipher)
+            yield self.found("tls-server-too-old", version=facts.version, cipher=facts.cipher)
         elif 0 < facts.dh_bits < self.least_group_bits:
-            yield self.found("tls-small-group", bits=facts.dh_bits, least=self.least_group_bits, cipher=facts.cipher)
+            yield self.found("tls-dh-too-small", bits=facts.dh_bits, least=self.least_group_bits, cipher=facts.cipher)
         elif not facts.safe_renegotiation:
-            yield self.found("tls-unsafe-renegotiation", version=facts.version, cipher=facts.cipher)
+            yield self.found("tls-legacy-renegotiation", version=facts.version, cipher=facts.cipher)
         elif facts.bits < self.least_bits:
             yield self.found("tls-weak-cipher", cipher=facts.cipher, bits=facts.bits, least=self.least_bits)
 
     def _broken(self, facts: TlsFacts, kind: Kind) -> Finding:
         if kind is Kind.REJECTED and facts.starttls:
             reply = facts.starttls
-            return self.found("tls-refused", code=reply.code, enhanced=reply.enhanced, text=reply.text)
+            return self.found("starttls-refused", code=reply.code, enhanced=reply.enhanced, text=reply.text)
         table = _STARTTLS if facts.stage is Stage.STARTTLS else _TLS
         code = table.get(kind, table[Kind.GARBAGE])
         speaks = "smtp" if facts.raw[:3].isdigit() else foreign(facts.raw)

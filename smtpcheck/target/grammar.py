@@ -285,7 +285,7 @@ def _stages_checked(target: Target) -> Target:
 
 def _envelope_checked(target: Target) -> Target:
     if isinstance(target.recipients, str):
-        raise UsageError("recipients is a list of addresses, and not one string", "rcpt-list-as-string")
+        raise UsageError("recipients is a list of addresses, and not one string", "recipient-list-as-string")
     if len(target.recipients) > MAX_RECIPIENTS:
         raise UsageError(f"at most {MAX_RECIPIENTS} recipients: this is a test, not a mailing")
     for option, address in (("--from", target.sender), *(("--to", recipient) for recipient in target.recipients)):
@@ -293,7 +293,7 @@ def _envelope_checked(target: Target) -> Target:
         try:
             addressed(address, smtputf8=True)
         except ProtocolError as error:
-            raise UsageError(f"{option}: {error}", "rcpt-malformed" if option == "--to" else "") from None
+            raise UsageError(f"{option}: {error}", "recipient-malformed" if option == "--to" else "") from None
     return target
 
 
@@ -307,7 +307,7 @@ def _alone(option: str, address: str) -> None:
         said += f", and not {_shown(address[place - 1])}, which this one holds at character {place}"
     if joined:
         said += "; name each recipient by an option of its own" if option == "--to" else ""
-    raise UsageError(said, "rcpt-list-as-string" if joined else "rcpt-malformed" if option == "--to" else "")
+    raise UsageError(said, "recipient-list-as-string" if joined else "recipient-malformed" if option == "--to" else "")
 
 
 def _ehlo(name: str) -> str:

@@ -65,8 +65,8 @@ def shell(tmp_path: Path) -> Shell:
     [
         ("healthy", (), 0),
         ("auth-refused", (), 1),
-        ("cert-expired", (), 1),
-        ("conn-refused", (), 1),
+        ("certificate-expired", (), 1),
+        ("connect-refused", (), 1),
         ("starttls-hangs", ("--deadline", "1"), 3),
         ("healthy", ("--allow", "nonsense"), 2),
         ("healthy", ("--until", "nonsense"), 2),
@@ -87,13 +87,13 @@ def test_exit_status(lab: Background, shell: Shell, fault: str, words: tuple[str
 
 
 def test_json_on_standard_output_is_the_schema_and_nothing_else(lab: Background, shell: Shell) -> None:
-    practice = lab.start("cert-chain-incomplete")
+    practice = lab.start("certificate-chain-incomplete")
 
     done = shell.check(practice, "--json", "-")
 
     report = json.loads(done.stdout)
     jsonschema.validate(report, json.loads(files("smtpcheck.report.saved").joinpath("schema.json").read_text("utf-8")))
-    assert report["diagnosis"]["code"] == "cert-chain-incomplete"
+    assert report["diagnosis"]["code"] == "certificate-chain-incomplete"
     assert report["target"]["secret"] == "env:SMTPCHECK_PASSWORD"
 
 
@@ -173,12 +173,12 @@ def test_quiet_and_verbose(lab: Background, shell: Shell) -> None:
 
 
 def test_explain_known_and_unknown_codes(shell: Shell) -> None:
-    known, unknown = shell("explain", "cert-chain-incomplete"), shell("explain", "cert-chain-incomplet")
+    known, unknown = shell("explain", "certificate-chain-incomplete"), shell("explain", "cert-chain-incomplet")
 
     assert known.returncode == 0
     assert "intermediate" in known.stdout
     assert unknown.returncode == 2
-    assert "cert-chain-incomplete" in unknown.stderr
+    assert "certificate-chain-incomplete" in unknown.stderr
     assert shell("explain", "../../etc/passwd").returncode == 2
 
 
@@ -219,10 +219,12 @@ def test_demo_names_every_fault_and_writes_its_report(shell: Shell) -> None:
     codes = [r["diagnosis"]["code"] if r["diagnosis"] else "" for r in reports]
     assert len(codes) >= 6
     assert codes.count("") == 1
-    assert {"cert-hostname-mismatch", "cert-chain-incomplete", "conn-refused", "clock-behind"} <= set(codes)
+    assert {"certificate-wrong-host", "certificate-chain-incomplete", "connect-refused", "clock-behind"} <= set(codes)
 
 
-@pytest.mark.parametrize(("fault", "status", "word"), [("cert-expired", 1, "expired"), ("delivered", 0, "delivery")])
+@pytest.mark.parametrize(
+    ("fault", "status", "word"), [("certificate-expired", 1, "expired"), ("delivered", 0, "delivery")]
+)
 def test_lab_prints_commands_that_work_and_stops_clean(shell: Shell, fault: str, status: int, word: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-X", "dev", "-m", "smtpcheck", "lab", fault],

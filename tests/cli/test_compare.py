@@ -27,7 +27,7 @@ SITE = {"domain": "firma.test", "host": "smtp.firma.test", "ports": [587]}
 def reports() -> dict[str, Report]:
     found = {}
     with background() as lab:
-        for day, fault in enumerate(("healthy", "conn-refused")):
+        for day, fault in enumerate(("healthy", "connect-refused")):
             practice = lab.start(fault, **SITE)
             report = smtpcheck.check(practice.target, password=practice.password, **practice.options)
             aim = replace(report.target, ca_file="", connect_to=(), dns="", ntp="")
@@ -59,7 +59,7 @@ def said(folder: Path, *words: str, lang: str = "en") -> subprocess.CompletedPro
 
 
 def test_diff_tells_what_changed_and_says_so_as_exit_status(folder: Path) -> None:
-    done = said(folder, "diff", "healthy.json", "conn-refused.json")
+    done = said(folder, "diff", "healthy.json", "connect-refused.json")
 
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.startswith("✗ worked then, broken now   me@firma.test\n")
@@ -67,7 +67,7 @@ def test_diff_tells_what_changed_and_says_so_as_exit_status(folder: Path) -> Non
 
 
 def test_diff_in_chinese(folder: Path) -> None:
-    done = said(folder, "diff", "healthy.json", "conn-refused.json", lang="zh-CN")
+    done = said(folder, "diff", "healthy.json", "connect-refused.json", lang="zh-CN")
     assert "以前是好的，现在坏了" in done.stdout
     assert "端口 smtp.firma.test:587：以前通，现在连接被拒绝" in done.stdout
 
@@ -79,7 +79,7 @@ def test_diff_of_a_report_with_itself_changes_nothing(folder: Path) -> None:
 
 
 def test_diff_as_json_leaves_standard_output_to_it(folder: Path) -> None:
-    done = said(folder, "diff", "healthy.json", "conn-refused.json", "--json", "-")
+    done = said(folder, "diff", "healthy.json", "connect-refused.json", "--json", "-")
     document = json.loads(done.stdout)
     assert document["comparisons"][0]["changes"][0]["code"] == "port"
     assert "worked then, broken now" in done.stderr
@@ -89,7 +89,7 @@ def test_diff_as_json_leaves_standard_output_to_it(folder: Path) -> None:
 def test_diff_pairs_the_targets_of_files_with_several_reports(folder: Path, reports: dict[str, Report]) -> None:
     other = replace(reports["healthy"], target=replace(reports["healthy"].target, spec="you@firma.test"))
     only = replace(reports["healthy"], target=replace(reports["healthy"].target, spec="she@firma.test"))
-    for name, report in (("old", "healthy"), ("new", "conn-refused")):
+    for name, report in (("old", "healthy"), ("new", "connect-refused")):
         several = (other, reports[report]) if name == "old" else (only, reports[report])
         (folder / f"{name}.json").write_text(formats.render(several, "json"), "utf-8")
     done = said(folder, "diff", "old.json", "new.json", "-q")
@@ -122,7 +122,7 @@ def test_history_tells_each_target_and_names_what_it_skipped(folder: Path) -> No
     assert done.returncode == 0
     assert "2 checks from" in done.stdout
     assert "✓✗" in done.stdout
-    assert "conn-refused" in done.stdout
+    assert "connect-refused" in done.stdout
     (line,) = done.stderr.splitlines()
     assert line.startswith(r"smtpcheck: skipped a\x1b[2Jb.json: ")
 

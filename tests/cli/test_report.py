@@ -75,10 +75,10 @@ def test_several_files_and_a_file_of_several_become_one(run: Run, tmp_path: Path
 def test_it_is_shown_as_it_was_saved_also_where_the_rules_of_today_say_otherwise(run: Run, tmp_path: Path) -> None:
     document = json.loads(EXAMPLE.read_text("utf-8"))
     for told in (document["diagnosis"], document["diagnoses"][0]):
-        told["code"] = "conn-refused"
+        told["code"] = "connect-refused"
     old = tmp_path / "old.json"
     old.write_text(json.dumps(document), encoding="utf-8")
-    assert "`conn-refused`" in run(report.command, str(old)).output
+    assert "`connect-refused`" in run(report.command, str(old)).output
 
 
 def test_redacted_names_nobody(run: Run) -> None:
@@ -128,7 +128,7 @@ def checked(shell: Shell, practice: Practice, *words: str) -> subprocess.Complet
     ("fault", "status", "line"),
     [
         ("healthy", 0, "SMTPCHECK OK - me@healthy.lab.test: healthy up to login"),
-        ("cert-expires-soon", 1, "SMTPCHECK WARNING - "),
+        ("certificate-expires-soon", 1, "SMTPCHECK WARNING - "),
         ("auth-refused", 2, "SMTPCHECK CRITICAL - me@auth-refused.lab.test: broken at login"),
     ],
 )

@@ -51,8 +51,8 @@ def test_after_the_verdict_stand_the_settings_that_were_seen_to_work(
 @pytest.mark.parametrize(
     ("fault", "lang", "why"),
     [
-        ("conn-refused", "en", "no settings for curl: no server was seen to speak TLS"),
-        ("conn-refused", "zh-CN", "给不出 curl 的配置：没有测到能用 TLS 的服务器"),
+        ("connect-refused", "en", "no settings for curl: no server was seen to speak TLS"),
+        ("connect-refused", "zh-CN", "给不出 curl 的配置：没有测到能用 TLS 的服务器"),
         ("mx-healthy", "en", "no settings for curl: mail exchangers take mail without a login;"),
     ],
 )

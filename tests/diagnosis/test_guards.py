@@ -72,7 +72,7 @@ def test_words_that_no_table_knows_are_told_as_far_as_the_code_says_what_they_ar
 
 def test_a_provider_without_mailboxes_has_no_host_for_them_to_be_greeted_by() -> None:
     subject = Subject("smtp.sendgrid.net", "93.184.216.34", 587, Mode.STARTTLS)
-    case = lonely("tls-not-offered", subject, TargetKind.HOST)
+    case = lonely("starttls-not-offered", subject, TargetKind.HOST)
     hello = Reply(220, (b"gateway.cafe.test ESMTP",))
     facts = GreetingFacts(
         greeting=hello, seconds=0.1, ehlo=None, capabilities=None, secure_ehlo=None, secure_capabilities=None
@@ -85,9 +85,9 @@ def test_a_provider_without_mailboxes_has_no_host_for_them_to_be_greeted_by() ->
 FAULTS = (
     "healthy",
     "auth-refused",
-    "cert-chain-incomplete",
+    "certificate-chain-incomplete",
     "port25-egress-blocked-control",
-    "mta-sts-cert-fail",
+    "mta-sts-certificate",
     "clock-explains-cert",
     "starttls-stripped",
     "user-unknown",

@@ -30,11 +30,11 @@ def experiments(report: Report) -> list[str]:
         # the control host is silent on 25 as well, and open elsewhere is nothing: this may be no network at all
         (("* * dropped",), "connect-timeout", "ambiguous"),
         # refused by the exchanger and open at the control host: theirs
-        ((f"{HOST} 25 refused", f"{OTHER} 25 elsewhere"), "conn-refused", "certain"),
+        ((f"{HOST} 25 refused", f"{OTHER} 25 elsewhere"), "connect-refused", "certain"),
         # both refuse: a filter that refuses, or two hosts that do not serve the port
         (("* 25 refused", f"{HOST} 587 server"), "connect-refused", "ambiguous"),
         # silent here, refused there: not the same filter
-        ((f"{HOST} * dropped", f"{OTHER} 25 refused"), "conn-timeout-drop", "certain"),
+        ((f"{HOST} * dropped", f"{OTHER} 25 refused"), "connect-timeout", "certain"),
     ],
 )
 async def test_a_control_host_tells_their_port_from_this_network(
@@ -58,17 +58,17 @@ async def test_a_port_that_is_no_mail_port_is_not_called_blocked() -> None:
         "submission-port-unknown", f"{HOST} 4465 dropped", f"{HOST} 587 server", spec="{host}:4465", ports=[4465]
     )
 
-    assert code == "conn-timeout-drop"
+    assert code == "connect-timeout"
 
 
 async def test_an_exchanger_that_refuses_at_a_private_address_refuses() -> None:
-    assert await seen("mx-target-private", "192.168.1.25 * refused") == ("conn-refused", "certain")
+    assert await seen("mx-target-private", "192.168.1.25 * refused") == ("connect-refused", "certain")
 
 
 async def test_ipv6_that_is_silent_too_masks_nothing() -> None:
     code, _ = await seen("ipv6-error-masks-ipv4-block", "* * dropped")
 
-    assert code == "conn-timeout-drop"
+    assert code == "connect-timeout"
 
 
 async def test_a_slow_network_card_is_no_rule_of_this_machine() -> None:
@@ -82,7 +82,7 @@ async def test_experiments_can_be_switched_off_and_leave_the_doubt() -> None:
 
     assert experiments(report) == []
     assert report.diagnosis is not None
-    assert report.diagnosis.code == "conn-timeout-drop"
+    assert report.diagnosis.code == "connect-timeout"
     assert "control" not in {contact.who for contact in report.contacts}
 
 
@@ -111,10 +111,10 @@ async def test_a_healthy_account_never_meets_the_control_host() -> None:
     ("greeting", "cert", "code"),
     [
         # the provider's own name in the greeting: a mistake of its own with certificates
-        ("220 mx.zoho.com Zoho Mail SMTP Server ready\r\n", "wrong-host", "cert-hostname-mismatch"),
+        ("220 mx.zoho.com Zoho Mail SMTP Server ready\r\n", "wrong-host", "certificate-wrong-host"),
         # greeting and certificate are of two strangers, which fits no single one
-        ("220 mail.somewhere.test ESMTP\r\n", "wrong-host", "cert-hostname-mismatch"),
-        ("220 ready\r\n", "wrong-host", "cert-hostname-mismatch"),
+        ("220 mail.somewhere.test ESMTP\r\n", "wrong-host", "certificate-wrong-host"),
+        ("220 ready\r\n", "wrong-host", "certificate-wrong-host"),
         ("220-server.example.net ESMTP\r\n220 hello\r\n", "wrong-host", "transparent-smtp-redirect"),
     ],
 )
@@ -137,7 +137,7 @@ async def test_a_strangers_greeting_without_certificate_is_likely_only() -> None
 async def test_another_greeting_at_the_control_host_is_no_redirection() -> None:
     network = (f"{HOST} 587 server", f"{OTHER} 587 elsewhere")
 
-    assert await seen("transparent-smtp-redirect-control", *network) == ("cert-hostname-mismatch", "certain")
+    assert await seen("transparent-smtp-redirect-control", *network) == ("certificate-wrong-host", "certain")
 
 
 async def test_what_decided_is_among_the_evidence_with_who_said_it() -> None:
@@ -145,12 +145,12 @@ async def test_what_decided_is_among_the_evidence_with_who_said_it() -> None:
 
     assert report.diagnosis is not None
     assert report.diagnosis.confidence is Confidence.CERTAIN
-    assert {"port-timeout", "control-dead", "sibling-answers"} <= {proof.text for proof in report.diagnosis.evidence}
+    assert {"connect-timeout", "control-dead", "sibling-answers"} <= {proof.text for proof in report.diagnosis.evidence}
 
 
 async def test_a_hijacking_resolver_is_not_blamed_for_a_name_that_exists() -> None:
     report = await check_fault("dns-hijack-elsewhere")
 
     assert report.diagnosis is not None
-    assert report.diagnosis.code == "conn-refused"
-    assert "names-invented" in {finding.code for finding in report.findings}
+    assert report.diagnosis.code == "connect-refused"
+    assert "dns-invented" in {finding.code for finding in report.findings}

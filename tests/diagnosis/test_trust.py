@@ -55,7 +55,7 @@ async def test_an_inspector_that_is_trusted_here_is_told_and_breaks_nothing() ->
         shown: ChainFacts = facts_of(report, "chain")
         root = shown.chain[1]
     trusted = replace(shown, verdict=replace(shown.verdict, flaws=(), answered=True))
-    assert "chain-inspected" in codes(Chain(), trusted)
+    assert "certificate-inspected" in codes(Chain(), trusted)
     assert root == shown.chain[-1]
     assert altered(report, "chain", verdict=trusted.verdict).diagnosis is None
 
@@ -68,13 +68,13 @@ async def test_a_known_name_that_other_roots_trust_is_no_inspector() -> None:
     stores = facts_of(report, "stores")
     trusting = altered(report, "stores", trusted=True, verdict=replace(stores.verdict, flaws=(), answered=True))
     assert trusting.diagnosis is not None
-    assert trusting.diagnosis.code == "ca-bundle-outdated"
+    assert trusting.diagnosis.code == "trust-store-outdated"
 
 
 @pytest.mark.parametrize(("bits", "found"), [(0, False), (1024, True), (2047, True), (2048, False), (4096, False)])
 async def test_a_group_is_too_small_below_2048_bits(bits: int, found: bool) -> None:
     shown: TlsFacts = facts_of(await check_fault("healthy"), "tls")
-    assert ("tls-small-group" in codes(Tls(), replace(shown, dh_bits=bits))) is found
+    assert ("tls-dh-too-small" in codes(Tls(), replace(shown, dh_bits=bits))) is found
 
 
 async def test_ssl_3_is_too_old_and_another_handshake_error_is_not() -> None:
@@ -94,12 +94,12 @@ async def test_a_server_that_a_newer_greeting_confuses_is_too_old() -> None:
 
 
 async def test_an_expired_root_is_the_store_s_fault_where_another_store_has_a_new_one() -> None:
-    report = await check_fault("cert-intermediate-or-root-expired", compare="house")
+    report = await check_fault("certificate-issuer-expired", compare="house")
     assert report.diagnosis is not None
-    assert report.diagnosis.code == "cert-intermediate-or-root-expired"
+    assert report.diagnosis.code == "certificate-issuer-expired"
     other = altered(report, "stores", trusted=True).diagnosis
     assert other is not None
-    assert other.code == "ca-bundle-outdated"
+    assert other.code == "trust-store-outdated"
 
 
 @pytest.mark.parametrize("fault", sorted(HARMLESS))
@@ -122,17 +122,17 @@ async def test_an_alert_about_something_else_is_no_matter_of_ciphers() -> None:
 
 
 async def test_a_policy_s_certificate_is_not_blamed_while_the_clock_is_off() -> None:
-    report = await check_fault("mta-sts-cert-fail", offset=8640000.0)
+    report = await check_fault("mta-sts-certificate", offset=8640000.0)
     policy = next(d for d in report.diagnoses if d.stage == "policy")
     assert policy.confidence is Confidence.AMBIGUOUS
 
 
 async def test_a_policy_s_certificate_is_not_blamed_for_a_root_store_that_is_out_of_date() -> None:
-    report = await check_fault("mta-sts-cert-fail", cert="untrusted-root-sent", compare="other")
+    report = await check_fault("mta-sts-certificate", cert="untrusted-root-sent", compare="other")
     (policy,) = report.diagnoses
-    assert (policy.code, policy.confidence) == ("mta-sts-cert-fail", Confidence.CERTAIN)
+    assert (policy.code, policy.confidence) == ("mta-sts-certificate", Confidence.CERTAIN)
     (policy,) = altered(report, "stores", trusted=True).diagnoses
-    assert (policy.code, policy.confidence) == ("policy-certificate", Confidence.AMBIGUOUS)
+    assert (policy.code, policy.confidence) == ("mta-sts-certificate", Confidence.AMBIGUOUS)
 
 
 async def test_nobody_asks_for_tlsa_records_that_dnssec_does_not_vouch_for() -> None:
@@ -152,7 +152,7 @@ async def test_one_exchange_that_dane_lets_through_is_enough_and_unvouched_recor
     def found(*exchanges: Association) -> set[str]:
         return {finding.code for finding in DaneTlsa().judge(replace(shown, exchanges=exchanges))}
 
-    assert found(refused) == {"dane-mismatch"}
+    assert found(refused) == {"dane-tlsa-mismatch"}
     assert found(refused, good) == {"dane-partly"}
     assert found(good) == set()
     assert found(replace(refused, secure=False)) == {"dane-insecure"}
@@ -168,10 +168,10 @@ async def test_one_exchange_that_the_policy_allows_is_enough() -> None:
         return {finding.code for finding in MtaSts().judge(replace(shown, exchanges=exchanges))}
 
     allowed = replace(refused, listed=True, verified=True)
-    assert found(refused) == {"mtasts-mx-mismatch"}
-    assert found(refused, allowed) == {"mtasts-partly"}
+    assert found(refused) == {"mta-sts-mx-mismatch"}
+    assert found(refused, allowed) == {"mta-sts-partly"}
     assert found(replace(allowed, verified=None)) == set(), "what was not seen is no fault"
-    assert found(replace(allowed, verified=False), refused) == {"mtasts-certificate"}
+    assert found(replace(allowed, verified=False), refused) == {"mta-sts-certificate"}
 
 
 async def test_a_policy_that_could_not_be_asked_for_is_not_told_as_none() -> None:
@@ -223,7 +223,11 @@ async def test_only_target_leaves_the_policy_alone() -> None:
 
 
 async def test_experiments_are_few_and_a_healthy_account_has_none() -> None:
-    for fault, ran in (("healthy", []), ("cert-default-needs-sni", ["sni"]), ("tls-no-common-cipher", ["hello"])):
+    for fault, ran in (
+        ("healthy", []),
+        ("certificate-default-needs-sni", ["sni"]),
+        ("tls-no-common-cipher", ["hello"]),
+    ):
         async with Lab() as lab:
             practice = await lab.start(fault)
             report = await checked(practice)
@@ -242,8 +246,8 @@ async def test_no_experiment_after_a_421() -> None:
     ("fault", "who", "words"),
     [
         ("av-mail-shield", Who.SMTPCHECK, "Avast"),
-        ("cert-default-needs-sni", Who.SMTPCHECK, "smtp.cert-default-needs-sni.lab.test"),
-        ("ca-bundle-outdated", Who.SMTPCHECK, "root"),
+        ("certificate-default-needs-sni", Who.SMTPCHECK, "smtp.certificate-default-needs-sni.lab.test"),
+        ("trust-store-outdated", Who.SMTPCHECK, "root"),
         ("dane-tlsa-mismatch", Who.RESOLVER, "TLSA 3 1 1"),
         ("mta-sts-mx-mismatch", Who.SERVER, "mx.old-hoster.example"),
         ("clock-drift-token", Who.SERVER, "535"),
@@ -262,12 +266,12 @@ async def test_the_observation_is_shown_with_who_made_it(fault: str, who: Who, w
 
 
 async def test_every_format_shows_a_policy_and_its_contacts() -> None:
-    report = await check_fault("mta-sts-cert-fail")
+    report = await check_fault("mta-sts-certificate")
     catalog = json.catalog(classes())
     for lang in ("en", "zh-CN"):
         shown = screen.render(report, lang=lang, width=100, verbose=True)
-        assert "mta-sts.mta-sts-cert-fail.lab.test:443" in shown
-        assert "mta-sts.mta-sts-cert-fail.lab.test:443" in html.render(report, lang=lang)
+        assert "mta-sts.mta-sts-certificate.lab.test:443" in shown
+        assert "mta-sts.mta-sts-certificate.lab.test:443" in html.render(report, lang=lang)
         assert '"policy"' in json.render(report, words=Words(lang), catalog=catalog)
 
 

@@ -20,8 +20,8 @@ SYMPTOMS = {
             "auth-refused-for-a-second-factor",
             "auth-refused-in-gmails-words",
             "qq-generic-refusal-login-password",
-            "rcpt-refused-for-the-sender",
-            "rcpt-refused-senders-domain-listed",
+            "recipient-refused-for-the-sender",
+            "recipient-refused-senders-domain-listed",
         )
     },
 }

@@ -105,4 +105,4 @@ def of(report: Report, probe: str) -> list[Result[Any]]:
 def named(report: Report, *severities: str) -> set[str]:
     """The codes of its findings, of these severities; those of a lab that lives on loopback left out."""
     found = {f.code for f in report.findings if not severities or f.severity in severities}
-    return found - {"exchanger-private"}
+    return found - {"mx-target-private"}

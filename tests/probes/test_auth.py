@@ -221,7 +221,7 @@ async def test_a_mechanism_named_and_not_at_hand_is_not_replaced(mechanism: str)
         assert practice.smtp is not None
         assert practice.smtp.ledger.auths == 0
 
-    assert codes(report) == {"auth-no-common"}
+    assert codes(report) == {"auth-mech-none-common"}
 
 
 async def checked_as(host: str, practice: Practice, **options: Any) -> Report:

@@ -67,7 +67,7 @@ def test_what_a_provider_recommends_is_let_be(row: providers.Provider, implicit_
 def test_every_host_of_a_provider_is_a_submission_host(row: providers.Provider) -> None:
     hosts = [row.smtp[0].host, *(host for variant in row.variant for host in variant.hosts if "*" not in host)]
     for host in hosts:
-        assert not found(name=host, user="", sender="").keys() & {"config-host-mailbox", "config-host-exchanger"}
+        assert not found(name=host, user="", sender="").keys() & {"host-for-reading-mail", "host-mx-used-as-submission"}
 
 
 @pytest.mark.parametrize(
@@ -80,47 +80,51 @@ def test_hosts_that_only_look_like_others_are_let_be(name: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "code", "seen"),
     [
-        ({"name": "imap.qq.com"}, "config-host-mailbox", {"host": "imap.qq.com", "instead": "smtp.qq.com"}),
-        ({"name": "pop.exmail.qq.com"}, "config-host-mailbox", {"instead": "smtp.exmail.qq.com"}),
-        ({"name": "imap.gmx.net"}, "config-host-mailbox", {}),
-        ({"name": "mx3.qq.com"}, "config-host-exchanger", {"host": "mx3.qq.com"}),
-        ({"name": "aspmx.l.google.com"}, "config-host-exchanger", {}),
-        ({"name": "firm-test.mail.protection.outlook.com", "port": 25}, "config-host-exchanger", {}),
+        ({"name": "imap.qq.com"}, "host-for-reading-mail", {"host": "imap.qq.com", "instead": "smtp.qq.com"}),
+        ({"name": "pop.exmail.qq.com"}, "host-for-reading-mail", {"instead": "smtp.exmail.qq.com"}),
+        ({"name": "imap.gmx.net"}, "host-for-reading-mail", {}),
+        ({"name": "mx3.qq.com"}, "host-mx-used-as-submission", {"host": "mx3.qq.com"}),
+        ({"name": "aspmx.l.google.com"}, "host-mx-used-as-submission", {}),
+        ({"name": "firm-test.mail.protection.outlook.com", "port": 25}, "host-mx-used-as-submission", {}),
         (
             {"name": "smtp.163.com", "user": "me@qq.com", "sender": ""},
-            "config-host-foreign",
+            "host-wrong-provider-endpoint",
             {"host": "smtp.qq.com", "user": "me@qq.com"},
         ),
-        ({"name": "smtp.office365.com", "port": 465}, "config-port-closed", {"port": 465, "ports": "587 (starttls)"}),
-        ({"name": "smtp.office365.com", "mode": Mode.IMPLICIT}, "config-port-closed", {"port": 465}),
-        ({"name": "smtp.qq.com", "port": 465, "mode": Mode.STARTTLS}, "config-mode-unusual", {"usual": "implicit"}),
-        ({"name": "smtp.qq.com", "port": 587, "mode": Mode.IMPLICIT}, "config-mode-unusual", {"usual": "starttls"}),
+        (
+            {"name": "smtp.office365.com", "port": 465},
+            "port-not-served-by-provider",
+            {"port": 465, "ports": "587 (starttls)"},
+        ),
+        ({"name": "smtp.office365.com", "mode": Mode.IMPLICIT}, "port-not-served-by-provider", {"port": 465}),
+        ({"name": "smtp.qq.com", "port": 465, "mode": Mode.STARTTLS}, "mode-unusual", {"usual": "implicit"}),
+        ({"name": "smtp.qq.com", "port": 587, "mode": Mode.IMPLICIT}, "mode-unusual", {"usual": "starttls"}),
         (
             {"kind": TargetKind.ACCOUNT, "name": "qq.com", "user": "me@qq.com", "sender": "", "mode": Mode.STARTTLS},
-            "config-mode-unusual",
+            "mode-unusual",
             {"port": 465},
         ),
-        ({"name": "smtp.sendgrid.net"}, "config-user-fixed", {"fixed": "apikey"}),
-        ({"name": "smtp.gmail.com", "user": "me"}, "config-user-bare", {"user": "me"}),
-        ({"user": "me＠firm.test"}, "config-user-character", {"where": "3", "char": ""}),
-        ({"user": "me@firm.test "}, "config-user-character", {"where": "end", "char": "U+0020"}),
-        ({"name": "smtp.163.com", "user": "me@163.com"}, "config-sender-foreign", {"sender": "me@firm.test"}),
+        ({"name": "smtp.sendgrid.net"}, "auth-user-fixed", {"fixed": "apikey"}),
+        ({"name": "smtp.gmail.com", "user": "me"}, "auth-user-without-domain", {"user": "me"}),
+        ({"user": "me＠firm.test"}, "auth-user-character", {"where": "3", "char": ""}),
+        ({"user": "me@firm.test "}, "auth-user-character", {"where": "end", "char": "U+0020"}),
+        ({"name": "smtp.163.com", "user": "me@163.com"}, "sender-foreign", {"sender": "me@firm.test"}),
         (
             {"name": "smtp.163.com", "user": "me@163.com", "sender": "you@163.com"},
-            "config-sender-differs",
+            "sender-differs-from-login",
             {"user": "me@163.com"},
         ),
-        ({"recipients": ("a@x.test,b@x.test",)}, "config-recipients-joined", {"place": 9}),
-        ({"recipients": ("a@x.test；b@x.test",)}, "config-recipients-joined", {"place": 9}),
-        ({"ehlo": "laptop"}, "config-ehlo-short", {"name": "laptop"}),
-        ({"ehlo": "xn--n8j.example"}, "config-ehlo-non-ascii", {}),
-        ({"local_name_ascii": False}, "config-ehlo-non-ascii", {"name": ""}),
-        ({"name": ""}, "config-host-empty", {}),
-        ({"name": "smtp.qq.com "}, "config-host-character", {"char": "U+0020", "place": 12}),
-        ({"name": "smtp。qq。com"}, "config-host-character", {"char": "U+3002", "place": 5}),
-        ({"name": "ssl://smtp.qq.com"}, "config-host-url", {"char": ":", "place": 4}),
-        ({"name": "smtp.qq.com:465"}, "config-host-url", {"place": 12}),
-        ({"secret": (Slip("padded", "end", "U+000A"),)}, "config-secret-padded", {"where": "end", "char": "U+000A"}),
+        ({"recipients": ("a@x.test,b@x.test",)}, "recipient-list-as-string", {"place": 9}),
+        ({"recipients": ("a@x.test；b@x.test",)}, "recipient-list-as-string", {"place": 9}),
+        ({"ehlo": "laptop"}, "ehlo-name-short", {"name": "laptop"}),
+        ({"ehlo": "xn--n8j.example"}, "ehlo-name-non-ascii", {}),
+        ({"local_name_ascii": False}, "ehlo-name-non-ascii", {"name": ""}),
+        ({"name": ""}, "host-empty-or-placeholder", {}),
+        ({"name": "smtp.qq.com "}, "host-whitespace-or-punct", {"char": "U+0020", "place": 12}),
+        ({"name": "smtp。qq。com"}, "host-whitespace-or-punct", {"char": "U+3002", "place": 5}),
+        ({"name": "ssl://smtp.qq.com"}, "host-has-scheme-or-port", {"char": ":", "place": 4}),
+        ({"name": "smtp.qq.com:465"}, "host-has-scheme-or-port", {"place": 12}),
+        ({"secret": (Slip("padded", "end", "U+000A"),)}, "secret-trailing-newline", {"where": "end", "char": "U+000A"}),
     ],
 )
 def test_a_slip_is_named(changed: dict[str, Any], code: str, seen: dict[str, Any]) -> None:
@@ -271,7 +275,7 @@ async def test_a_host_that_cannot_be_one_is_the_cause_of_what_it_breaks(name: st
 def test_only_a_host_that_cannot_be_one_is_a_fault() -> None:
     """Everything else works somewhere, so that the walk decides."""
     failing = {rule.code for rule in Config.rules if rule.severity is Severity.FAIL}
-    assert failing == {"config-host-empty", "config-host-character", "config-host-url"}
+    assert failing == {"host-empty-or-placeholder", "host-whitespace-or-punct", "host-has-scheme-or-port"}
 
 
 async def test_what_works_all_the_same_is_no_break() -> None:
@@ -315,13 +319,13 @@ async def walked(name: str, host: str, port: int, tmp_path: Path, *, alive: bool
 @pytest.mark.parametrize(
     ("name", "port", "code"),
     [
-        ("imap.qq.com:465", 465, "config-host-mailbox"),
+        ("imap.qq.com:465", 465, "host-for-reading-mail"),
         ("mx3.qq.com:587", 587, "host-mx-used-as-submission"),
         ("smtp.office365.com:465", 465, "port-not-served-by-provider"),
         # the same break where the settings are right
-        ("smtp.qq.com:465", 465, "conn-refused"),
+        ("smtp.qq.com:465", 465, "connect-refused"),
         # port 25 of an exchanger is where mail goes in
-        ("mx3.qq.com:25", 25, "conn-refused"),
+        ("mx3.qq.com:25", 25, "connect-refused"),
     ],
 )
 async def test_a_port_that_is_refused_is_explained_by_the_settings(
@@ -344,7 +348,7 @@ async def test_what_the_table_doubts_and_the_server_does_is_healthy(tmp_path: Pa
     report = await walked("smtps://smtp.office365.com", "smtp.office365.com", 465, tmp_path)
 
     assert (report.verdict, report.diagnoses) == (Verdict.HEALTHY, ())
-    assert [finding.code for finding in config(report)] == ["config-port-closed"]
+    assert [finding.code for finding in config(report)] == ["port-not-served-by-provider"]
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_slow_is_remarked_upon_beside_the_place(place: str, codes: list[str]) ->
 
 @pytest.mark.parametrize("wait", [0.5, 2.0])
 async def test_not_seen_is_could_not_tell_within_the_wait(lab: Lab, wait: float) -> None:
-    practice = await lab.start("accepted-silently-dropped")
+    practice = await lab.start("delivery-silently-dropped")
     began = time.monotonic()
     report = await checked(practice, wait=wait)
 
@@ -296,7 +296,7 @@ async def test_nor_to_one_that_refuses_or_is_not_there(lab: Lab) -> None:
 
 
 async def test_a_stop_in_the_middle_of_the_wait_is_not_complete(lab: Lab) -> None:
-    practice = await lab.start("accepted-silently-dropped")
+    practice = await lab.start("delivery-silently-dropped")
     stop = asyncio.Event()
     report = await run(
         aim(practice, wait=20.0),

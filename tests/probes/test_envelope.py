@@ -80,7 +80,7 @@ async def test_postmaster_is_left_alone(lab: Lab, recipients: dict[str, str], op
 
 @pytest.mark.parametrize(
     ("answer", "code"),
-    [("250 ok\r\n", "envelope-control-accepted"), ("554 no\r\n", "envelope-control-refused"), ("450 later\r\n", "")],
+    [("250 ok\r\n", "recipient-control-accepted"), ("554 no\r\n", "recipient-control-refused"), ("450 later\r\n", "")],
 )
 async def test_what_postmaster_got_is_a_note_and_a_deferral_says_nothing(lab: Lab, answer: str, code: str) -> None:
     report = await asked(lab, {YOU: NO, POSTMASTER: answer})
@@ -100,7 +100,7 @@ async def test_a_line_lost_at_postmaster_changes_nothing_of_the_refusal(lab: Lab
 
     assert facts(report).control is None
     assert report.diagnosis is not None
-    assert report.diagnosis.code == "rcpt-recipient-refused"
+    assert report.diagnosis.code == "recipient-refused"
     assert said(report)[-1] == b"RCPT TO:<postmaster@example.com>"
 
 
@@ -109,9 +109,9 @@ async def test_what_postmaster_got_stands_as_the_servers_words_in_the_evidence(l
 
     assert report.diagnosis is not None
     assert [(proof.who, proof.raw, proof.text) for proof in report.diagnosis.evidence] == [
-        ("server", b"550 no", "envelope-recipient-refused"),
+        ("server", b"550 no", "recipient-refused"),
         ("smtpcheck", b"", "words-unknown-other"),
-        ("server", b"250 2.1.5 come in", "envelope-control-accepted"),
+        ("server", b"250 2.1.5 come in", "recipient-control-accepted"),
     ]
 
 
@@ -119,7 +119,7 @@ async def test_another_recipient_who_was_accepted_leaves_no_room_for_a_guess(lab
     report = await asked(lab, {YOU: NO, GONE: ""})
 
     assert report.diagnosis is not None
-    assert (report.diagnosis.code, report.diagnosis.confidence) == ("partial-refusal-unnoticed", "certain")
+    assert (report.diagnosis.code, report.diagnosis.confidence) == ("recipient-partly-refused", "certain")
 
 
 async def test_a_refusal_at_another_domain_than_postmasters_is_not_compared(lab: Lab) -> None:

@@ -33,12 +33,12 @@ def about(many: Exchanges, kind: str) -> str:
 
 # what is wrong with the best of two exchanges -> the warnings about it
 BEST = {
-    "alias": {"exchanger-alias", "chain-wrong-host"},
-    "unknown": {"exchanger-unknown"},
-    "empty": {"exchanger-without-address"},
-    "missing": {"exchanger-without-address"},
-    "loop": {"exchanger-alias", "exchanger-unknown"},
-    "dead": {"exchanger-dead"},
+    "alias": {"mx-target-cname", "certificate-wrong-host"},
+    "unknown": {"mx-target-unknown"},
+    "empty": {"mx-target-no-address"},
+    "missing": {"mx-target-no-address"},
+    "loop": {"mx-target-cname", "mx-target-unknown"},
+    "dead": {"mx-first-dead-second-ok"},
 }
 
 
@@ -53,7 +53,7 @@ async def test_a_bad_exchange_before_a_good_one_is_a_warning_and_the_domain_is_h
 
         assert (report.verdict, report.diagnoses) == (Verdict.HEALTHY, ())
         assert named(report, "warn", "fail") == BEST[kind]
-        mine = [f for f in report.findings if f.code.startswith("exchanger-") and f.code != "exchanger-private"]
+        mine = [f for f in report.findings if f.code.startswith("exchanger-") and f.code != "mx-target-private"]
         assert {f.seen["exchange"] for f in mine} == {bad}
         assert report.elapsed < 4
         assert_lossless(report)
@@ -66,7 +66,7 @@ async def test_a_bad_exchange_before_a_good_one_is_a_warning_and_the_domain_is_h
         ("empty", "mx-target-no-address"),
         ("missing", "mx-target-nxdomain"),
         ("loop", "dns-servfail"),
-        ("dead", "conn-refused"),
+        ("dead", "connect-refused"),
     ],
 )
 async def test_with_no_good_exchange_the_domain_is_broken_by_the_best_ones_fault(kind: str, code: str) -> None:
@@ -78,7 +78,7 @@ async def test_with_no_good_exchange_the_domain_is_broken_by_the_best_ones_fault
         assert report.verdict is Verdict.BROKEN
         assert report.diagnosis is not None
         assert report.diagnosis.code == code
-        assert "exchanger-dead" not in named(report)
+        assert "mx-first-dead-second-ok" not in named(report)
         assert_lossless(report)
 
 
@@ -89,7 +89,7 @@ async def test_the_alias_is_told_with_where_it_leads() -> None:
         many.mx(f"10 {about(many, 'alias')}")
         report = await many.check()
 
-        (remark,) = [f for f in report.findings if f.code == "exchanger-alias"]
+        (remark,) = [f for f in report.findings if f.code == "mx-target-cname"]
         assert (remark.seen["exchange"], remark.seen["alias"]) == ("alias.lab.test", good)
 
 
@@ -103,7 +103,7 @@ async def test_an_exchange_that_this_host_has_no_route_to_is_not_called_dead(num
         report = await many.check()
 
         assert report.verdict is Verdict.HEALTHY
-        assert "exchanger-dead" not in named(report)
+        assert "mx-first-dead-second-ok" not in named(report)
         (facts,) = [r.facts for r in of(report, "exchanger")]
         assert [(e.reached, e.tried) for e in facts.exchangers] == [(False, False), (True, True)]
 
@@ -118,13 +118,13 @@ def one(address: str, *, reached: bool = True) -> ExchangerFacts:
 @pytest.mark.parametrize(
     ("address", "codes"),
     [
-        ("127.0.0.1", ["exchanger-private"]),
-        ("::1", ["exchanger-private"]),
-        ("10.0.0.1", ["exchanger-private"]),
-        ("169.254.1.1", ["exchanger-private"]),
-        ("100.64.0.1", ["exchanger-private"]),
-        ("0.0.0.0", ["exchanger-private"]),
-        ("fd00::1", ["exchanger-private"]),
+        ("127.0.0.1", ["mx-target-private"]),
+        ("::1", ["mx-target-private"]),
+        ("10.0.0.1", ["mx-target-private"]),
+        ("169.254.1.1", ["mx-target-private"]),
+        ("100.64.0.1", ["mx-target-private"]),
+        ("0.0.0.0", ["mx-target-private"]),
+        ("fd00::1", ["mx-target-private"]),
         ("8.8.8.8", []),
         ("2606:4700::1111", []),
     ],
@@ -142,4 +142,4 @@ def test_an_exchange_whose_addresses_are_not_known_is_not_called_absent() -> Non
         name="mx.example", absent=False, unknown=Kind.SERVFAIL, alias="", addresses=(), reached=False, tried=False
     )
     facts = ExchangerFacts(domain="example", exchangers=(unknown,))
-    assert [f.code for f in Exchangers().judge(facts)] == ["exchanger-unknown"]
+    assert [f.code for f in Exchangers().judge(facts)] == ["mx-target-unknown"]

@@ -18,11 +18,11 @@ OK, FAIL, UNKNOWN, WARN = Status.OK, Status.FAIL, Status.INCONCLUSIVE, Status.WA
     ("v4", "v6", "codes"),
     [
         ((OK,), (OK,), []),
-        ((OK,), (FAIL,), ["family-ipv6-broken"]),
-        ((WARN,), (FAIL, UNKNOWN), ["family-ipv6-broken"]),
+        ((OK,), (FAIL,), ["ipv6-preferred-broken"]),
+        ((WARN,), (FAIL, UNKNOWN), ["ipv6-preferred-broken"]),
         ((OK,), (FAIL, OK), []),
-        ((OK,), (UNKNOWN,), ["family-ipv6-no-route"]),
-        ((FAIL,), (OK,), ["family-ipv4-broken"]),
+        ((OK,), (UNKNOWN,), ["mx-aaaa-without-route"]),
+        ((FAIL,), (OK,), ["ipv4-broken"]),
         ((UNKNOWN,), (OK,), []),
         ((FAIL,), (FAIL,), []),
         ((FAIL,), (UNKNOWN,), []),
@@ -36,9 +36,9 @@ def test_the_families_are_compared(v4: tuple[Status, ...], v6: tuple[Status, ...
     ("v4", "v6", "code"),
     [
         ("plugged", "plugged", None),
-        ("plugged", "refused", "family-ipv6-broken"),
-        ("refused", "plugged", "family-ipv4-broken"),
-        ("plugged", "no route", "family-ipv6-no-route"),
+        ("plugged", "refused", "ipv6-preferred-broken"),
+        ("refused", "plugged", "ipv4-broken"),
+        ("plugged", "no route", "mx-aaaa-without-route"),
     ],
 )
 async def test_one_dead_family_never_makes_a_host_broken(v4: str, v6: str, code: str | None) -> None:

@@ -15,7 +15,7 @@ from tests.checking import check_fault
 async def test_what_follows_quit_is_remarked_and_leaves_the_account_healthy(fault: str, how: str) -> None:
     report = await check_fault(fault)
 
-    (finding,) = [finding for finding in report.findings if finding.code == "farewell-odd"]
+    (finding,) = [finding for finding in report.findings if finding.code == "quit-error-after-success"]
     assert report.verdict is Verdict.HEALTHY
     assert finding.severity is Severity.NOTE
     assert (finding.seen["how"], finding.seen["accepted"]) == (how, True)

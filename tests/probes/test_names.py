@@ -35,10 +35,10 @@ def judged(found: NamesFacts) -> list[Finding]:
         (facts(("10.0.0.1:53", f"{HERE} {THERE}"), ("10.0.0.1:53", f"{THERE} {HERE}")), []),
         # a larger set that holds what was used: a balanced service
         (facts(("10.0.0.1:53", HERE), ("10.0.0.2:53", f"{HERE} {THERE}")), []),
-        (facts(("10.0.0.1:53", HERE), ("10.0.0.2:53", THERE)), ["names-differ"]),
-        (facts(("10.0.0.1:53", HERE), ("10.0.0.1:53", THERE)), ["names-forged"]),
-        (facts(("10.0.0.1:53", THERE), source="/etc/hosts"), ["names-differ"]),
-        (facts(("10.0.0.1:53", HERE), invented=HERE), ["names-invented"]),
+        (facts(("10.0.0.1:53", HERE), ("10.0.0.2:53", THERE)), ["dns-differs"]),
+        (facts(("10.0.0.1:53", HERE), ("10.0.0.1:53", THERE)), ["dns-forged"]),
+        (facts(("10.0.0.1:53", THERE), source="/etc/hosts"), ["dns-differs"]),
+        (facts(("10.0.0.1:53", HERE), invented=HERE), ["dns-invented"]),
         (facts(), []),
     ],
 )
@@ -46,7 +46,7 @@ def test_what_is_said_is_compared_with_what_was_used(found: NamesFacts, codes: l
     assert [finding.code for finding in judged(found)] == codes
 
 
-@pytest.mark.parametrize("fault", ["healthy", "auth-refused", "cert-expired", "greeting-never"])
+@pytest.mark.parametrize("fault", ["healthy", "auth-refused", "certificate-expired", "greeting-never"])
 async def test_a_resolver_is_not_tried_where_names_are_no_question(fault: str) -> None:
     async with Lab() as lab:
         practice = await lab.start(fault)
@@ -59,7 +59,7 @@ async def test_a_resolver_is_not_tried_where_names_are_no_question(fault: str) -
 
 async def test_the_name_that_can_not_exist_is_another_one_each_time() -> None:
     async with Lab() as lab:
-        practice = await lab.start("conn-refused")
+        practice = await lab.start("connect-refused")
         await checked(practice)
         await checked(practice)
 

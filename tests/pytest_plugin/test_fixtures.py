@@ -73,7 +73,7 @@ def test_mail_code_meets_the_fault_that_the_marker_names(project: pytest.Pyteste
         assert len(smtp_lab.messages) == 1
 
     def test_two_servers(smtp_lab):
-        other = smtp_lab.start("conn-refused")
+        other = smtp_lab.start("connect-refused")
         send(smtp_lab)
         with pytest.raises(ConnectionRefusedError):
             send(other)
@@ -91,11 +91,17 @@ def test_mail_code_meets_the_fault_that_the_marker_names(project: pytest.Pyteste
 def test_certificates_are_right_for_the_address_dialled_and_wrong_where_the_fault_says_so(
     project: pytest.Pytester,
 ) -> None:
-    wrong = ["cert-hostname-mismatch", "cert-expired", "cert-self-signed", "cert-cn-only", "cert-wildcard-too-deep"]
+    wrong = [
+        "certificate-wrong-host",
+        "certificate-expired",
+        "certificate-self-signed",
+        "certificate-cn-only",
+        "certificate-wildcard-too-deep",
+    ]
     project.makepyfile(
         SEND
         + f"""
-    @pytest.mark.smtp_fault("cert-wildcard")
+    @pytest.mark.smtp_fault("certificate-wildcard")
     def test_wildcard(smtp_lab):
         send(smtp_lab)
 
@@ -171,10 +177,10 @@ def test_smtp_check_logs_in_only_when_asked_to(project: pytest.Pytester, monkeyp
         assert smtp_check(smtp_lab.target, **smtp_lab.options).verdict == "healthy"
 
     def test_knobs(smtp_lab, smtp_check):
-        soon = smtp_lab.start("cert-expires-soon")
+        soon = smtp_lab.start("certificate-expires-soon")
         codes = lambda **knobs: [f.code for f in smtp_check(soon.target, **soon.options, **knobs).findings]
-        assert "chain-expires-soon" in codes()
-        assert "chain-expires-soon" not in codes(chain={"warn_days": 1})
+        assert "certificate-expires-soon" in codes()
+        assert "certificate-expires-soon" not in codes(chain={"warn_days": 1})
     """
     )
 

@@ -188,21 +188,21 @@ def test_an_item_is_named_on_the_command_line(project: pytest.Pytester, lab: Bac
 
 
 def test_x_stops_and_lf_comes_back(project: pytest.Pytester, lab: Background) -> None:
-    settings(project, table(lab.start("cert-expired"), "bad"), table(lab.start("healthy"), "good"))
+    settings(project, table(lab.start("certificate-expired"), "bad"), table(lab.start("healthy"), "good"))
     project.makepyfile("def test_other(): pass")
 
     project.runpytest("-x").assert_outcomes(passed=WAY.index("chain"), failed=1)
     again = project.runpytest("--lf")
 
     again.assert_outcomes(failed=1)
-    again.stdout.fnmatch_lines(["*chain of me@cert-expired*"])
+    again.stdout.fnmatch_lines(["*chain of me@certificate-expired*"])
 
 
 # What a failure says
 
 
 def test_a_failure_shows_cause_evidence_and_steps_and_no_traceback(project: pytest.Pytester, lab: Background) -> None:
-    practice = lab.start("cert-chain-incomplete")
+    practice = lab.start("certificate-chain-incomplete")
     settings(project, table(practice, "bad"))
 
     result = project.runpytest()
@@ -227,16 +227,16 @@ def test_a_failure_shows_cause_evidence_and_steps_and_no_traceback(project: pyte
 
 @pytest.mark.parametrize("style", ["short", "line", "native", "no"])
 def test_every_style_of_traceback_is_free_of_ours(project: pytest.Pytester, lab: Background, style: str) -> None:
-    settings(project, table(lab.start("conn-refused"), "bad"))
+    settings(project, table(lab.start("connect-refused"), "bad"))
 
     text = project.runpytest(f"--tb={style}", "-l").stdout.str()
 
     assert "items.py" not in text
-    assert "conn-refused" in text
+    assert "connect-refused" in text
 
 
 def test_what_an_earlier_break_blocks_is_skipped_with_its_reason(project: pytest.Pytester, lab: Background) -> None:
-    settings(project, table(lab.start("conn-refused"), "bad"))
+    settings(project, table(lab.start("connect-refused"), "bad"))
 
     result = project.runpytest("-rs")
 
@@ -251,7 +251,7 @@ def test_what_an_earlier_break_blocks_is_skipped_with_its_reason(project: pytest
 
 
 def test_a_blocked_question_selected_alone_is_not_green(project: pytest.Pytester, lab: Background) -> None:
-    settings(project, table(lab.start("conn-refused"), "bad"))
+    settings(project, table(lab.start("connect-refused"), "bad"))
 
     result = project.runpytest("-k", "chain")
 
@@ -299,7 +299,7 @@ def test_a_word_that_the_ini_option_does_not_know_is_a_usage_error(project: pyte
 
 
 def test_a_warning_passes_and_stands_in_the_summary(project: pytest.Pytester, lab: Background) -> None:
-    settings(project, table(lab.start("cert-expires-soon"), "soon"))
+    settings(project, table(lab.start("certificate-expires-soon"), "soon"))
 
     result = project.runpytest()
 
@@ -309,7 +309,7 @@ def test_a_warning_passes_and_stands_in_the_summary(project: pytest.Pytester, la
 
 
 def test_a_knob_changes_what_is_found(project: pytest.Pytester, lab: Background) -> None:
-    practice = lab.start("cert-expires-soon")
+    practice = lab.start("certificate-expires-soon")
     settings(project, table(practice, "soon"), "[targets.soon.chain]\nwarn_days = 2\n")
 
     assert "expires on" not in project.runpytest().stdout.str()
@@ -317,7 +317,7 @@ def test_a_knob_changes_what_is_found(project: pytest.Pytester, lab: Background)
 
 def test_chinese(project: pytest.Pytester, lab: Background, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMTPCHECK_LANG", "zh-CN")
-    settings(project, table(lab.start("conn-refused"), "bad"))
+    settings(project, table(lab.start("connect-refused"), "bad"))
 
     project.runpytest().stdout.fnmatch_lines(["*怎么办*", "3 项没有测成*"])
 
@@ -387,7 +387,7 @@ def test_a_password_that_is_not_there_is_a_login_not_tested(project: pytest.Pyte
 def test_an_environment_is_laid_over_by_flag_or_variable(
     project: pytest.Pytester, lab: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings(project, table(lab.start("conn-refused"), "mail"))
+    settings(project, table(lab.start("connect-refused"), "mail"))
     (project.path / "smtpcheck.staging.toml").write_text(table(lab.start("healthy"), "mail"), encoding="utf-8")
 
     assert project.runpytest().ret == 1
@@ -403,7 +403,7 @@ def test_an_environment_is_laid_over_by_flag_or_variable(
 
 
 def test_junit_carries_target_code_and_confidence(project: pytest.Pytester, lab: Background) -> None:
-    practice = lab.start("cert-expired")
+    practice = lab.start("certificate-expired")
     settings(project, table(practice, "bad"))
 
     project.runpytest("--junitxml=out.xml")
@@ -416,20 +416,20 @@ def test_junit_carries_target_code_and_confidence(project: pytest.Pytester, lab:
     assert said["chain"] == {
         "smtpcheck_target": practice.target,
         "smtpcheck_verdict": "broken",
-        "smtpcheck_code": "cert-expired",
+        "smtpcheck_code": "certificate-expired",
         "smtpcheck_confidence": "certain",
         "smtpcheck_status": "fail",
     }
     assert "smtpcheck_code" not in said["port"]
     failure = cases["chain"].find("failure")
     assert failure is not None
-    assert failure.attrib["message"].startswith("cert-expired: ")
+    assert failure.attrib["message"].startswith("certificate-expired: ")
     assert "What to do" in (failure.text or "")
 
 
 def test_what_a_server_says_moves_no_terminal_and_breaks_no_xml(project: pytest.Pytester, lab: Background) -> None:
     evil = "554 \x1b[2J\x1b]0;owned\x07 ]]><b>&amp; \u009b31m [bold]x[/bold]\r\n"
-    practice = lab.start("banner-554-dnsbl", script={"greeting": evil})
+    practice = lab.start("greeting-554-dnsbl", script={"greeting": evil})
     settings(project, table(practice, "bad"))
 
     result = project.runpytest("-ra", "--junitxml=out.xml")
@@ -444,7 +444,7 @@ def test_what_a_server_says_moves_no_terminal_and_breaks_no_xml(project: pytest.
 def test_a_failure_has_colour_where_the_terminal_has_and_the_xml_has_none(
     project: pytest.Pytester, lab: Background
 ) -> None:
-    settings(project, table(lab.start("conn-refused"), "bad"))
+    settings(project, table(lab.start("connect-refused"), "bad"))
 
     coloured = project.runpytest("--color=yes", "--junitxml=out.xml").stdout.str()
 

@@ -24,7 +24,7 @@ def lab() -> Iterator[Background]:
 
 
 def test_workers_of_xdist_share_one_run_of_each_target(lab: Background, tmp_path: Path) -> None:
-    good, bad = lab.start("healthy", password="of both"), lab.start("cert-expired", password="of both")
+    good, bad = lab.start("healthy", password="of both"), lab.start("certificate-expired", password="of both")
     login = {"secret": "env:BOTH", "login": True}
     settings = table(good, "good", **login) + table(bad, "bad", **login)
     (tmp_path / "smtpcheck.toml").write_text(settings, encoding="utf-8")
@@ -47,7 +47,7 @@ def test_workers_of_xdist_share_one_run_of_each_target(lab: Background, tmp_path
     root = ET.parse(tmp_path / "out.xml").getroot()  # noqa: S314 - written above
     failed = next(case for case in root.iter("testcase") if case.find("failure") is not None)
     said = {one.attrib["name"]: one.attrib["value"] for one in failed.iter("property")}
-    assert said["smtpcheck_code"] == "cert-expired"
+    assert said["smtpcheck_code"] == "certificate-expired"
 
 
 @pytest.mark.parametrize(("box", "kind"), [("of the mailbox", "rejected"), ("", "withheld")])

@@ -118,17 +118,17 @@ def refused(said: bytes = REFUSED, **given: Any) -> core.Report:
 def expired(**given: Any) -> core.Report:
     """A certificate that expired, with many remarks beside it."""
     seen = {"name": NAME, "not_after": "2026-02-01 00:00 UTC", "days": 2, "at": "2026-02-03 04:05 UTC", "depth": 0}
-    broken = finding("chain-expired", Stage.CERTIFICATE, Severity.FAIL, HERE, **seen)
-    slow = [finding("greeting-slow", Stage.GREETING, Severity.NOTE, HERE, seconds=n) for n in range(3)]
+    broken = finding("certificate-expired", Stage.CERTIFICATE, Severity.FAIL, HERE, **seen)
+    slow = [finding("greeting-delayed-tarpit", Stage.GREETING, Severity.NOTE, HERE, seconds=n) for n in range(3)]
     blocked = core.Blocked(Stage.CERTIFICATE, Kind.UNVERIFIED, "no secret was sent")
     results = walk(
         greeting=result("greeting", HERE, *slow),
         chain=result("chain", HERE, broken),
         auth=result("auth", HERE, outcome=blocked),
-        aside=result("port", ASIDE, finding("port-refused", Stage.CONNECT, Severity.NOTE, ASIDE)),
+        aside=result("port", ASIDE, finding("connect-refused", Stage.CONNECT, Severity.NOTE, ASIDE)),
     )
     said = b"certificate has expired"
-    named = diagnosis("cert-expired", Stage.CERTIFICATE, said, Who.SMTPCHECK, "chain-expired", seen=seen)
+    named = diagnosis("certificate-expired", Stage.CERTIFICATE, said, Who.SMTPCHECK, "certificate-expired", seen=seen)
     named = replace(named, blocked=(Stage.AUTH,))
     base = {"verdict": Verdict.BROKEN, "diagnoses": (named,), "not_tested": (Stage.AUTH, Stage.DELIVERY)}
     return report(results, **(base | given))
@@ -170,7 +170,7 @@ def hostile() -> core.Report:
     raw = HOSTILE.encode() + ENDLESS.encode()
     text = HOSTILE + ENDLESS
     base = refused(raw)
-    evil = finding("port-refused", Stage.CONNECT, Severity.WARN, Subject(text), detail=text, text=text)
+    evil = finding("connect-refused", Stage.CONNECT, Severity.WARN, Subject(text), detail=text, text=text)
     failed = core.Failure(Kind.LOCAL, Stage.CLOCK, text)
     results = (
         *base.results[:-1],

@@ -56,7 +56,7 @@ def test_every_report_can_be_told_and_is_told_alike_twice(name: str, lang: str) 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_several_targets_are_all_in_one_document(name: str, lang: str) -> None:
     told = formats.render(sources(), name, lang=lang)
-    assert "cert-chain-incomplete.lab.test" in told
+    assert "certificate-chain-incomplete.lab.test" in told
     assert "example.test" in told
 
 

@@ -44,7 +44,7 @@ def refused(lab: Background) -> Report:
 
 @pytest.fixture(scope="module")
 def wrong_host(lab: Background) -> Report:
-    return checked(lab, "cert-hostname-mismatch")
+    return checked(lab, "certificate-wrong-host")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -338,7 +338,7 @@ def test_csv_has_a_row_a_verdict_result_or_finding_and_no_formula(lang: str) -> 
 def test_csv_begins_with_the_verdicts_of_all_targets() -> None:
     rows = list(csv.DictReader(io.StringIO(formats.render([ALL["healthy"], ALL["expired"]], "csv"))))
     assert [row["row"] for row in rows[:3]] == ["verdict", "verdict", "result"]
-    assert (rows[1]["status"], rows[1]["code"], rows[1]["stage"]) == ("broken", "cert-expired", "certificate")
+    assert (rows[1]["status"], rows[1]["code"], rows[1]["stage"]) == ("broken", "certificate-expired", "certificate")
 
 
 # A monitoring plugin (Monitoring Plugins Development Guidelines)
@@ -358,14 +358,14 @@ def test_a_plugins_first_line_is_state_text_and_data(lang: str) -> None:
 
 
 WARNED = report(
-    walk(chain=result("chain", HERE, finding("chain-expires-soon", Stage.CERTIFICATE, Severity.WARN, HERE)))
+    walk(chain=result("chain", HERE, finding("certificate-expires-soon", Stage.CERTIFICATE, Severity.WARN, HERE)))
 )
 ASIDE = report(
     walk(
         x=result(
             "port",
             ALL["expired"].results[-1].subject,
-            finding("port-slow", Stage.CONNECT, Severity.WARN, ALL["expired"].results[-1].subject),
+            finding("connect-slow", Stage.CONNECT, Severity.WARN, ALL["expired"].results[-1].subject),
         )
     )
 )

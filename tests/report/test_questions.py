@@ -77,12 +77,12 @@ def test_the_rehearsal_asks_what_the_check_of_a_healthy_server_asks(lab: Backgro
 @pytest.mark.parametrize(
     ("fault", "failing", "blocked"),
     [
-        ("cert-expired", {"chain"}, {"auth"}),
-        ("conn-refused", {"port"}, {"greeting", "tls", "chain", "auth"}),
+        ("certificate-expired", {"chain"}, {"auth"}),
+        ("connect-refused", {"port"}, {"greeting", "tls", "chain", "auth"}),
         ("auth-refused", {"auth"}, set()),
         ("starttls-not-offered", {"tls"}, {"auth"}),
         ("clock-behind", {"clock"}, set()),
-        ("dns-nodata-host", {"address"}, {"port", "greeting", "tls", "chain", "auth"}),
+        ("dns-no-address", {"address"}, {"port", "greeting", "tls", "chain", "auth"}),
         ("plain-on-implicit-tls-port", {"greeting"}, {"tls", "chain", "auth"}),
         ("recipient-refused", {"envelope"}, {"message", "delivery"}),
         ("mx-null", {"mx"}, {"address", "port", "greeting", "tls", "chain", "exchanger"}),

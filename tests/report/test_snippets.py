@@ -434,7 +434,7 @@ async def smtpcheck(home: Path, *words: str) -> tuple[int, str]:
         ("healthy", Mode.STARTTLS),
         ("healthy-implicit", Mode.IMPLICIT),
         ("auth-refused", Mode.STARTTLS),
-        ("cert-expired", Mode.STARTTLS),
+        ("certificate-expired", Mode.STARTTLS),
         ("tls-implicit-on-starttls-port", Mode.STARTTLS),
         ("plain-on-implicit-tls-port", Mode.IMPLICIT),
     ],
@@ -453,7 +453,7 @@ async def test_settings_from_a_report(lab: Background, fault: str, mode: Mode, t
     ).rstrip("\n")
 
 
-@pytest.mark.parametrize("fault", ["conn-refused", "host-typo", "starttls-not-offered", "mx-healthy"])
+@pytest.mark.parametrize("fault", ["connect-refused", "host-typo", "starttls-not-offered", "mx-healthy"])
 async def test_no_settings_follow_from_a_report_without_tls(lab: Background, fault: str, tmp_path: Path) -> None:
     started = await asyncio.to_thread(lab.start, fault)
     report = await api.acheck(started.target, **started.options)

@@ -16,7 +16,7 @@ def found(report: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 # true of every one of these accounts: the address is given by hand
-DETOUR = ("address-detour", "note")
+DETOUR = ("dns-replaced-by-connect-to", "note")
 # Postfix with smtpd_tls_auth_only
 AFTER_TLS = ("auth-after-tls", "note")
 
@@ -54,13 +54,17 @@ def test_a_wrong_password_is_named(check: Check) -> None:
     [
         (
             "missing-intermediate",
-            "cert-chain-incomplete",
-            [("chain-issuer-unknown", "fail"), ("issuer-completes", "note")],
+            "certificate-chain-incomplete",
+            [("certificate-issuer-unknown", "fail"), ("certificate-issuer-completes", "note")],
         ),
-        ("wrong-host", "cert-hostname-mismatch", [("chain-wrong-host", "fail"), ("sni-same", "note")]),
-        ("expired", "cert-expired", [("chain-expired", "fail")]),
-        ("not-yet-valid", "cert-not-yet-valid", [("chain-not-yet-valid", "fail")]),
-        ("self-signed", "cert-self-signed", [("chain-self-signed", "fail")]),
+        (
+            "wrong-host",
+            "certificate-wrong-host",
+            [("certificate-wrong-host", "fail"), ("certificate-sni-same", "note")],
+        ),
+        ("expired", "certificate-expired", [("certificate-expired", "fail")]),
+        ("not-yet-valid", "certificate-not-yet-valid", [("certificate-not-yet-valid", "fail")]),
+        ("self-signed", "certificate-self-signed", [("certificate-self-signed", "fail")]),
     ],
 )
 @pytest.mark.parametrize("service", ["starttls", "implicit"])
@@ -79,8 +83,8 @@ def test_a_closed_port_is_named_and_blocks_all_that_follows(check: Check) -> Non
     report = check(f"smtp://{check.postfix.host}:{port}", *words, password=check.postfix.password)
 
     blocked = ["greeting", "ehlo", "starttls", "tls", "certificate", "auth"]
-    assert named(report) == (1, "conn-refused", "certain", blocked)
-    assert found(report) == [DETOUR, ("port-refused", "fail")]
+    assert named(report) == (1, "connect-refused", "certain", blocked)
+    assert found(report) == [DETOUR, ("connect-refused", "fail")]
 
 
 def test_a_clock_seven_minutes_off_is_named_and_blocks_nothing(check: Check, faketime: Any) -> None:
@@ -89,7 +93,7 @@ def test_a_clock_seven_minutes_off_is_named_and_blocks_nothing(check: Check, fak
     assert named(report) == (1, "clock-ahead", "certain", [])
     assert report["diagnosis"]["stage"] == "clock"
     assert report["diagnosis"]["seen"]["minutes"] == pytest.approx(7.0, abs=0.1)
-    assert found(report) == [DETOUR, AFTER_TLS, ("clock-ahead", "fail"), ("times-fit", "note")]
+    assert found(report) == [DETOUR, AFTER_TLS, ("clock-ahead", "fail"), ("clock-fits", "note")]
 
 
 def test_the_mode_is_named_where_the_stated_one_is_not_spoken(check: Check) -> None:
@@ -104,9 +108,9 @@ def test_the_mode_is_named_where_the_stated_one_is_not_spoken(check: Check) -> N
 @pytest.mark.parametrize(
     ("target", "code", "findings"),
     [
-        ("servfail", "dns-servfail", [("address-servfail", "fail"), ("dnssec-not-the-cause", "note")]),
-        ("refused", "dns-refused", [("address-dns-refused", "fail")]),
-        ("nxdomain", "dns-nxdomain", [("address-nxdomain", "fail")]),
+        ("servfail", "dns-servfail", [("dns-servfail", "fail"), ("dnssec-not-the-cause", "note")]),
+        ("refused", "dns-refused", [("dns-refused", "fail")]),
+        ("nxdomain", "dns-nxdomain", [("dns-nxdomain", "fail")]),
     ],
 )
 def test_what_unbound_says_is_told_apart(check: Check, target: str, code: str, findings: list[tuple[str, str]]) -> None:
@@ -129,7 +133,7 @@ def test_the_exchanger_of_a_domain_is_healthy(check: Check) -> None:
     report = check("mx:postfix.test", "--connect-to", f":25:{where.address}:{where.port}")
 
     assert (report["exit"], report["verdict"]) == (0, "healthy")
-    assert found(report) == [DETOUR, ("exchanger-private", "warn")]
+    assert found(report) == [DETOUR, ("mx-target-private", "warn")]
 
 
 def test_no_login_where_postfix_offers_none(check: Check) -> None:

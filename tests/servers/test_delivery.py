@@ -81,7 +81,7 @@ def test_the_content_arrives_as_it_was_meant(send: Any, dovecot: Dovecot, tmp_pa
 def test_a_message_in_the_junk_folder_is_named(send: Any) -> None:
     report = send(SPAM)
 
-    assert named(report) == (1, "accepted-then-spam-folder", "certain", [])
+    assert named(report) == (1, "delivery-in-junk", "certain", [])
     assert facts(report, "delivery")["folder"] == "Junk"
 
 
@@ -105,9 +105,9 @@ def test_a_message_that_is_swallowed_is_could_not_tell(send: Any) -> None:
 @pytest.mark.parametrize(
     ("recipient", "code", "blocked"),
     [
-        ("nobody@postfix.test", "rcpt-recipient-refused", ["data", "delivery"]),
-        ("later@postfix.test", "rcpt-recipient-deferred", ["data", "delivery"]),
-        ("full@postfix.test", "rcpt-recipient-refused", ["data", "delivery"]),
+        ("nobody@postfix.test", "recipient-refused", ["data", "delivery"]),
+        ("later@postfix.test", "recipient-deferred", ["data", "delivery"]),
+        ("full@postfix.test", "recipient-refused", ["data", "delivery"]),
     ],
 )
 def test_a_refused_recipient_is_told_with_the_servers_words(
@@ -181,7 +181,7 @@ def test_exims_refusal_is_named(check: Check, exim: Exim) -> None:
 
 @pytest.mark.parametrize(
     ("certificate", "code"),
-    [("missing-intermediate", "cert-chain-incomplete"), ("wrong-host", "cert-hostname-mismatch")],
+    [("missing-intermediate", "certificate-chain-incomplete"), ("wrong-host", "certificate-wrong-host")],
 )
 def test_exims_certificate_is_named(check: Check, exim: Exim, certificate: str, code: str) -> None:
     assert named(at_exim(check, exim, certificate, "implicit"))[:3] == (1, code, "certain")

@@ -179,12 +179,12 @@ def test_what_was_meant_is_not_guessed(spec: str) -> None:
 @pytest.mark.parametrize(
     ("recipients", "code", "place"),
     [
-        (("a@x.example,b@x.example",), "rcpt-list-as-string", 12),
-        (("a@x.example, b@x.example",), "rcpt-list-as-string", 12),
-        (("a@x.example；b@x.example",), "rcpt-list-as-string", 12),
-        (("a@x.example ",), "rcpt-malformed", 12),
-        (("<a@x.example>",), "rcpt-malformed", 1),
-        ("a@x.example,b@x.example", "rcpt-list-as-string", 0),
+        (("a@x.example,b@x.example",), "recipient-list-as-string", 12),
+        (("a@x.example, b@x.example",), "recipient-list-as-string", 12),
+        (("a@x.example；b@x.example",), "recipient-list-as-string", 12),
+        (("a@x.example ",), "recipient-malformed", 12),
+        (("<a@x.example>",), "recipient-malformed", 1),
+        ("a@x.example,b@x.example", "recipient-list-as-string", 0),
     ],
 )
 def test_recipients_that_are_no_list_of_addresses(recipients: object, code: str, place: int) -> None:

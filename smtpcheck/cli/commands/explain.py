@@ -24,7 +24,7 @@ def command(words: tuple[str, ...], lang: str | None) -> None:
     """Say what a code of smtpcheck means, or what may be behind a text that you paste, without asking anybody.
 
     \b
-    smtpcheck explain cert-chain-incomplete
+    smtpcheck explain certificate-chain-incomplete
     smtpcheck explain "535 5.7.8 Error: authentication failed"
     smtpcheck explain - < bounce.eml          a traceback, a transcript, a bounce
 

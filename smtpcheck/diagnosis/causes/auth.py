@@ -77,10 +77,10 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "auth-temporary": tuple(cause for cause in by_words(Stage.AUTH) if cause.code != _TOKEN.code),
     "auth-not-offered": (
         Cause("host-mx-used-as-submission", network.at_own_exchanger),
-        Cause("host-mx-used-as-submission", configured("config-host-exchanger")),
+        Cause("host-mx-used-as-submission", configured("host-mx-used-as-submission")),
         Cause("relay-cred-not-needed", network.relay_by_address),
     ),
-    "auth-no-common": (
+    "auth-mech-none-common": (
         Cause("auth-mech-plain-refused", login.asked_for_plain),
         Cause("auth-mech-none-common", always),
     ),

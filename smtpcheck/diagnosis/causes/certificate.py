@@ -122,7 +122,7 @@ def clock_behind(case: Case) -> bool | None:
 
 def by_whole_hours(explains: Holds) -> Holds:
     """That test, where the clock is off as a wrong time zone makes it."""
-    return lambda case: explains(case) if case.finding_in("clock", "clock-timezone") else False
+    return lambda case: explains(case) if case.finding_in("clock", "clock-time-zone") else False
 
 
 def _clock_explains(case: Case, *, ahead: bool) -> bool | None:
@@ -148,41 +148,41 @@ _INSPECTED = (
     Cause("corp-tls-inspection", answers("firewall"), seen=inspected),
 )
 _STORES = (
-    Cause("ca-bundle-missing", store_empty, seen=stores_seen),
-    Cause("ca-bundle-outdated", store_outdated, seen=stores_seen),
+    Cause("trust-store-missing", store_empty, seen=stores_seen),
+    Cause("trust-store-outdated", store_outdated, seen=stores_seen),
 )
-_ZONE_AHEAD = Cause("clock-tz-as-utc", by_whole_hours(clock_ahead), Stage.CLOCK, measured)
-_ZONE_BEHIND = Cause("clock-tz-as-utc", by_whole_hours(clock_behind), Stage.CLOCK, measured)
+_ZONE_AHEAD = Cause("clock-time-zone", by_whole_hours(clock_ahead), Stage.CLOCK, measured)
+_ZONE_BEHIND = Cause("clock-time-zone", by_whole_hours(clock_behind), Stage.CLOCK, measured)
 _AHEAD = Cause("clock-ahead", clock_ahead, Stage.CLOCK, measured)
 _BEHIND = Cause("clock-behind", clock_behind, Stage.CLOCK, measured)
 
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
-    "chain-wrong-host": (
-        Cause("cert-default-needs-sni", name_needed, seen=name_seen),
+    "certificate-wrong-host": (
+        Cause("certificate-default-needs-sni", name_needed, seen=name_seen),
         *MISLED,
         Cause("transparent-smtp-redirect", network.redirected),
-        Cause("cert-host-is-ip", address_literal),
-        Cause("cert-hostname-mismatch", always),
+        Cause("certificate-host-is-ip", address_literal),
+        Cause("certificate-wrong-host", always),
     ),
-    "chain-wildcard-depth": (Cause("cert-hostname-mismatch", always),),
-    "chain-cn-only": (Cause("cert-cn-only", always),),
-    "chain-self-signed": (
+    "certificate-wildcard-depth": (Cause("certificate-wrong-host", always),),
+    "certificate-cn-only": (Cause("certificate-cn-only", always),),
+    "certificate-self-signed": (
         *_INSPECTED,
         Cause("proton-bridge-cert", bridge, seen=inspected),
-        Cause("cert-self-signed", always),
+        Cause("certificate-self-signed", always),
     ),
-    "chain-untrusted-root": (*_INSPECTED, *_STORES, Cause("cert-private-ca", private)),
-    "chain-issuer-unknown": (
+    "certificate-untrusted-root": (*_INSPECTED, *_STORES, Cause("certificate-private-ca", private)),
+    "certificate-issuer-unknown": (
         *_INSPECTED,
         *_STORES,
-        Cause("cert-chain-incomplete", issuer_completes),
-        Cause("cert-private-ca", issuer_does_not_complete),
+        Cause("certificate-chain-incomplete", issuer_completes),
+        Cause("certificate-private-ca", issuer_does_not_complete),
     ),
-    "chain-expired": (_ZONE_AHEAD, _AHEAD, Cause("cert-expired", always)),
-    "chain-issuer-expired": (_ZONE_AHEAD, _AHEAD, _STORES[1], Cause("cert-intermediate-or-root-expired", always)),
-    "chain-not-yet-valid": (_ZONE_BEHIND, _BEHIND, Cause("cert-not-yet-valid", always)),
-    "chain-issuer-not-yet-valid": (_ZONE_BEHIND, _BEHIND, Cause("cert-not-yet-valid", always)),
-    "chain-weak-key": (Cause("cert-weak-key-or-sig", always),),
-    "chain-weak-signature": (Cause("cert-weak-key-or-sig", always),),
+    "certificate-expired": (_ZONE_AHEAD, _AHEAD, Cause("certificate-expired", always)),
+    "certificate-issuer-expired": (_ZONE_AHEAD, _AHEAD, _STORES[1], Cause("certificate-issuer-expired", always)),
+    "certificate-not-yet-valid": (_ZONE_BEHIND, _BEHIND, Cause("certificate-not-yet-valid", always)),
+    "certificate-issuer-not-yet-valid": (_ZONE_BEHIND, _BEHIND, Cause("certificate-not-yet-valid", always)),
+    "certificate-weak-key": (Cause("certificate-weak-key", always),),
+    "certificate-weak-signature": (Cause("certificate-weak-key", always),),
 }

@@ -65,5 +65,5 @@ DRIFTED = Cause("clock-drift-token", drifted, seen=drift_seen, likely=lambda cas
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "clock-ahead": (_LYING, Cause("clock-ahead", always)),
     "clock-behind": (_LYING, Cause("clock-behind", always)),
-    "clock-timezone": (_LYING, Cause("clock-tz-as-utc", always)),
+    "clock-time-zone": (_LYING, Cause("clock-time-zone", always)),
 }

@@ -39,7 +39,7 @@ def both_modes_tried(case: Case) -> bool | None:
 
 # What cuts a conversation off without a word; which of them it was nobody tells
 CUT_OFF = (
-    Cause("conn-reset-by-middlebox", unknown),
+    Cause("connect-reset-by-middlebox", unknown),
     Cause("ip-banned-after-failures", unknown),
 )
 _ONE_OF_SEVERAL = Cause("flaky-lb-node", network.another_address_answers)
@@ -59,15 +59,15 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
         *MISLED,
         Cause("starttls-on-implicit-tls-port", speaks("tls")),
         MAILBOX_HOST,
-        Cause("banner-not-smtp", speaks("http", "ssh", "imap", "pop3", "vnc", "telnet")),
+        Cause("greeting-not-smtp", speaks("http", "ssh", "imap", "pop3", "vnc", "telnet")),
     ),
-    "greeting-ehlo-rejected": (
-        Cause("banner-not-smtp", speaks("ftp")),
+    "ehlo-rejected": (
+        Cause("greeting-not-smtp", speaks("ftp")),
         Cause("ehlo-name-rejected", name_refused),
     ),
-    "greeting-ehlo-busy": (Cause("ehlo-name-rejected", name_refused),),
+    "ehlo-busy": (Cause("ehlo-name-rejected", name_refused),),
     "greeting-rejected": by_words(Stage.GREETING),
     "greeting-busy": by_words(Stage.GREETING),
-    "greeting-slow": (Cause("greeting-delayed-tarpit", always),),
-    "farewell-odd": (Cause("quit-error-after-success", always),),
+    "greeting-delayed-tarpit": (Cause("greeting-delayed-tarpit", always),),
+    "quit-error-after-success": (Cause("quit-error-after-success", always),),
 }

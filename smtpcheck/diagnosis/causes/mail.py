@@ -17,16 +17,16 @@ def others_accepted(case: Case) -> bool | None:
 
 
 # sendmail() of smtplib raises only where every recipient is refused
-_PARTLY = Cause("partial-refusal-unnoticed", others_accepted)
+_PARTLY = Cause("recipient-partly-refused", others_accepted)
 
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
-    "envelope-sender-refused": by_words(Stage.MAIL),
-    "envelope-sender-deferred": by_words(Stage.MAIL),
-    "envelope-recipient-refused": by_words(Stage.RCPT, _PARTLY),
-    "envelope-recipient-deferred": by_words(Stage.RCPT, _PARTLY),
+    "sender-refused": by_words(Stage.MAIL),
+    "sender-deferred": by_words(Stage.MAIL),
+    "recipient-refused": by_words(Stage.RCPT, _PARTLY),
+    "recipient-deferred": by_words(Stage.RCPT, _PARTLY),
     "message-refused": by_words(Stage.DATA),
     "message-deferred": by_words(Stage.DATA),
-    "message-fate-unknown": (Cause("data-end-timeout", context.dot_unanswered),),
-    "delivery-in-junk": (Cause("accepted-then-spam-folder", always),),
+    "message-fate-unknown": (Cause("message-end-timeout", context.dot_unanswered),),
+    "delivery-in-junk": (Cause("delivery-in-junk", always),),
 }

@@ -56,26 +56,26 @@ _SERVFAIL = (Cause("dns-dnssec-bogus", bogus), Cause("dns-servfail", not_bogus))
 
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
-    "address-nxdomain": (
+    "dns-nxdomain": (
         Cause("mx-target-nxdomain", network.at_exchanger),
         Cause("host-empty-or-placeholder", placeholder),
         Cause("host-typo", near_a_known_host, None, _suggestion),
     ),
-    "address-nodata": (Cause("mx-target-no-address", network.at_exchanger), Cause("dns-nodata-host", always)),
-    "address-servfail": _SERVFAIL,
-    "address-resolver-down": (Cause("dns-resolver-down", always),),
-    "address-resolver-silent": (Cause("dns-resolver-timeout-slow", always),),
-    "address-truncated": (Cause("dns-truncated-tcp-blocked", always),),
+    "dns-no-address": (Cause("mx-target-no-address", network.at_exchanger), Cause("dns-no-address", always)),
+    "dns-servfail": _SERVFAIL,
+    "dns-resolver-down": (Cause("dns-resolver-down", always),),
+    "dns-resolver-silent": (Cause("dns-resolver-silent", always),),
+    "dns-truncated-tcp-blocked": (Cause("dns-truncated-tcp-blocked", always),),
     "mx-null": (Cause("mx-null", always),),
-    "mx-nxdomain": (Cause("mx-domain-nxdomain", always),),
-    "mx-absent": (Cause("mx-none-no-a", always),),
-    "mx-servfail": _SERVFAIL,
-    "mx-resolver-down": (Cause("dns-resolver-down", always),),
-    "mx-resolver-silent": (Cause("dns-resolver-timeout-slow", always),),
-    "mx-truncated": (Cause("dns-truncated-tcp-blocked", always),),
+    "mx-domain-nxdomain": (Cause("mx-domain-nxdomain", always),),
+    "mx-none-no-a": (Cause("mx-none-no-a", always),),
+    "dns-servfail": _SERVFAIL,
+    "dns-resolver-down": (Cause("dns-resolver-down", always),),
+    "dns-resolver-silent": (Cause("dns-resolver-silent", always),),
+    "dns-truncated-tcp-blocked": (Cause("dns-truncated-tcp-blocked", always),),
     # what breaks nothing, and yet has a name
-    "mx-implicit": (Cause("mx-none-fallback-a", always),),
-    "mx-near-known": (Cause("mx-wildcard-typo-accepts", always),),
-    "exchanger-alias": (Cause("mx-target-cname", always),),
-    "exchanger-private": (Cause("mx-target-private", always),),
+    "mx-none-fallback-a": (Cause("mx-none-fallback-a", always),),
+    "mx-wildcard-typo-accepts": (Cause("mx-wildcard-typo-accepts", always),),
+    "mx-target-cname": (Cause("mx-target-cname", always),),
+    "mx-target-private": (Cause("mx-target-private", always),),
 }

@@ -18,7 +18,7 @@ def theirs(case: Case) -> bool | None:
 
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
-    "mtasts-mx-mismatch": (Cause("mta-sts-mx-mismatch", always),),
-    "mtasts-certificate": (Cause("mta-sts-cert-fail", theirs),),
-    "dane-mismatch": (Cause("dane-tlsa-mismatch", always),),
+    "mta-sts-mx-mismatch": (Cause("mta-sts-mx-mismatch", always),),
+    "mta-sts-certificate": (Cause("mta-sts-certificate", theirs),),
+    "dane-tlsa-mismatch": (Cause("dane-tlsa-mismatch", always),),
 }

@@ -13,7 +13,7 @@ from smtpcheck.diagnosis.causes.names import MISLED
 
 def exchanger_asked_to_submit(case: Case) -> bool | None:
     """An exchanger takes mail on port 25 alone, so that no other port of it needs to answer."""
-    return case.result.subject.port != 25 and configured("config-host-exchanger")(case)
+    return case.result.subject.port != 25 and configured("host-mx-used-as-submission")(case)
 
 
 _WRONG_DOOR = (
@@ -38,14 +38,14 @@ _LOST = (
 
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
-    "port-refused": (*_WRONG_DOOR, *MISLED, *_OWN_NETWORK, Cause("conn-refused", always)),
-    "port-timeout": (*_LOST, Cause("conn-timeout-drop", always)),
-    "port-unreachable": _LOST,
-    "port-reset": (*_WRONG_DOOR, *MISLED, *_OWN_NETWORK, *CUT_OFF),
-    "port-forbidden": (Cause("local-firewall-app", always),),
-    "family-only-ipv6": (Cause("dns-ipv6-only-name", always),),
+    "connect-refused": (*_WRONG_DOOR, *MISLED, *_OWN_NETWORK, Cause("connect-refused", always)),
+    "connect-timeout": (*_LOST, Cause("connect-timeout", always)),
+    "connect-unreachable": _LOST,
+    "connect-reset": (*_WRONG_DOOR, *MISLED, *_OWN_NETWORK, *CUT_OFF),
+    "local-firewall-app": (Cause("local-firewall-app", always),),
+    "dns-ipv6-only-name": (Cause("dns-ipv6-only-name", always),),
     # what breaks nothing, and yet has a name
-    "family-ipv6-broken": (Cause("ipv6-preferred-broken", always),),
-    "family-ipv6-no-route": (Cause("mx-aaaa-without-route", always),),
-    "exchanger-dead": (Cause("mx-first-dead-second-ok", always),),
+    "ipv6-preferred-broken": (Cause("ipv6-preferred-broken", always),),
+    "mx-aaaa-without-route": (Cause("mx-aaaa-without-route", always),),
+    "mx-first-dead-second-ok": (Cause("mx-first-dead-second-ok", always),),
 }

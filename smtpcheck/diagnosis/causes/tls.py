@@ -160,7 +160,7 @@ def chose_an_older_one(case: Case) -> bool | None:
 
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
-    "tls-not-offered": (
+    "starttls-not-offered": (
         *MISLED,
         Cause("transparent-smtp-redirect", network.redirected, leads=network.redirected_leads),
         Cause("relay-cred-not-needed", network.relay_by_address),
@@ -170,24 +170,24 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
         Cause("starttls-stripped", stripped, likely=lambda case: stripped(case) is None),
         Cause("starttls-not-offered", not_stripped),
     ),
-    "tls-refused": (Cause("starttls-broken", tls_not_to_be_had),),
-    "tls-injected": (Cause("starttls-injection-response", always),),
+    "starttls-refused": (Cause("starttls-broken", tls_not_to_be_had),),
+    "starttls-injection-response": (Cause("starttls-injection-response", always),),
     "tls-plaintext": (
         Cause("tls-implicit-on-starttls-port", lambda case: in_mode(case, Mode.IMPLICIT) and speaks("smtp")(case)),
         Cause("starttls-broken", lambda case: in_mode(case, Mode.STARTTLS)),
-        Cause("banner-not-smtp", speaks("http", "ssh", "imap", "pop3", "vnc")),
+        Cause("greeting-not-smtp", speaks("http", "ssh", "imap", "pop3", "vnc")),
     ),
-    "tls-silent": (
+    "tls-handshake-hang": (
         Cause("mtu-blackhole", lambda case: in_small_segments(case) is True),
         Cause("tls-handshake-hang", always),
     ),
-    "tls-reset": (Cause("conn-reset-by-middlebox", unknown), Cause("starttls-broken", unknown)),
-    "tls-old-version": (Cause("tls-server-too-old", always),),
+    "tls-reset": (Cause("connect-reset-by-middlebox", unknown), Cause("starttls-broken", unknown)),
+    "tls-server-too-old": (Cause("tls-server-too-old", always),),
     "tls-alert": (
-        Cause("tls-server-too-old", taken("hello-old"), seen=hello_seen),
-        Cause("tls-no-common-cipher", taken("hello-weak-cipher"), seen=hello_seen),
+        Cause("tls-server-too-old", taken("tls-hello-old"), seen=hello_seen),
+        Cause("tls-no-common-cipher", taken("tls-hello-weak-cipher"), seen=hello_seen),
     ),
     "tls-handshake": (Cause("tls-server-too-old", chose_an_older_one, seen=chosen),),
-    "tls-small-group": (Cause("tls-dh-too-small", always),),
-    "tls-unsafe-renegotiation": (Cause("tls-legacy-renegotiation", always),),
+    "tls-dh-too-small": (Cause("tls-dh-too-small", always),),
+    "tls-legacy-renegotiation": (Cause("tls-legacy-renegotiation", always),),
 }

@@ -111,11 +111,11 @@ def _international(case: Case) -> str | None:
 
 
 def _syntax(case: Case) -> str | None:
-    return "rcpt-malformed" if _malformed(case) else "syntax-mail-rcpt"
+    return "recipient-malformed" if _malformed(case) else "syntax-mail-rcpt"
 
 
 def _relay_or_form(case: Case) -> str | None:
-    return "rcpt-malformed" if _malformed(case) else _by_login(without="relay-denied-no-auth", after="")(case)
+    return "recipient-malformed" if _malformed(case) else _by_login(without="relay-denied-no-auth", after="")(case)
 
 
 def _malformed(case: Case) -> bool:
@@ -138,7 +138,7 @@ def _unsigned(case: Case) -> str | None:
 
 def _author(case: Case) -> str | None:
     """The message's own From, where the user handed one in: its address is hidden, it has one, or it was ours."""
-    return "from-header-whole-encoded" if case.finding_in("config", "config-from-encoded") else None
+    return "from-header-whole-encoded" if case.finding_in("config", "from-header-encoded") else None
 
 
 def _domain(address: str) -> str:
@@ -154,12 +154,12 @@ _BETWEEN: Mapping[tuple[str, ...], Decides] = {
     ),
     ("from-not-verified-esp", "sandbox-recipient"): _identities,
     ("relay-denied-no-auth", "mx-wrong-system"): _relay,
-    ("relay-denied-no-auth", "rcpt-malformed"): _relay_or_form,
+    ("relay-denied-no-auth", "recipient-malformed"): _relay_or_form,
     ("local-domain-trap", "relay-denied-no-auth"): _not_local,
     ("user-unknown", "local-domain-trap"): _unrouteable,
     ("sender-rate-limit", "qq-inbound-frequency"): _frequent,
     ("smtputf8-address", "smtputf8-forced-by-subject"): _international,
-    ("syntax-mail-rcpt", "rcpt-malformed"): _syntax,
+    ("syntax-mail-rcpt", "recipient-malformed"): _syntax,
     ("spf-missing-or-fail", "dmarc-misaligned-esp"): _spf_domain,
     ("from-header-whole-encoded", "from-header-missing"): _author,
     ("dkim-none", "dkim-body-hash", "dkim-key-missing"): _unsigned,

@@ -36,7 +36,7 @@ BLAMING = frozenset(
         "sendgrid-username",
         "ses-credentials",
         "mailgun-brevo-postmark-etc-user",
-        "env-var-missing",
+        "secret-empty",
     }
 )
 # Their submission hosts know their own mailboxes and no others; companies' domains are served under other names.
@@ -188,7 +188,7 @@ def unfit_token(case: Case) -> bool | None:
 
 
 SUSPECTS: Mapping[str, Holds] = {
-    "env-var-missing": flagged("empty", "placeholder"),
+    "secret-empty": flagged("empty", "placeholder"),
     "secret-interpolated": flagged("unexpanded", "quoted"),
     "secret-invisible-char": flagged("invisible", "full-width"),
     "secret-trailing-newline": flagged("padded", "line-break"),
@@ -228,7 +228,7 @@ UNLIKELY: Mapping[str, Holds] = {"qq-password-not-authcode": code_at("qq", "foxm
 
 # what nobody's password is
 _CERTAIN: Mapping[str, Holds] = {
-    "env-var-missing": flagged("empty", "placeholder"),
+    "secret-empty": flagged("empty", "placeholder"),
     "secret-interpolated": flagged("unexpanded"),
 }
 _SLIPS = frozenset({"secret-interpolated", "secret-invisible-char", "secret-trailing-newline"})

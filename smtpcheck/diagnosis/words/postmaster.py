@@ -71,7 +71,7 @@ def _control(case: Case) -> Answered | None:
     facts = case.result.facts
     if not isinstance(facts, EnvelopeFacts) or facts.control is None:
         return None
-    if case.finding.code != "envelope-recipient-refused":
+    if case.finding.code != "recipient-refused":
         return None
     return facts.control if _domain(str(case.finding.seen.get("address"))) == _domain(facts.control.recipient) else None
 

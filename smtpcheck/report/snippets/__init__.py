@@ -157,7 +157,9 @@ def _templates() -> Mapping[str, str]:
 
 @cache
 def _suffixes() -> Mapping[str, str]:
-    found = (path.name.split(".") for path in files("smtpcheck.report.snippets").iterdir() if path.name.endswith(".txt"))
+    found = (
+        path.name.split(".") for path in files("smtpcheck.report.snippets").iterdir() if path.name.endswith(".txt")
+    )
     return {name: end for name, end, _ in found}
 
 

@@ -273,7 +273,7 @@ def test_words_in_common_are_not_enough(row: Written, line: str) -> None:
 def test_what_is_said_of_the_senders_own_address_is_not_said_of_the_recipient(line: str, stage: Stage) -> None:
     about = named(line.replace(ME, YOU), stage)
 
-    assert about <= {"user-unknown", "user-suspended", "rcpt-mailbox-full"}
+    assert about <= {"user-unknown", "user-suspended", "recipient-mailbox-full"}
     assert not named(line, stage) & about
 
 
@@ -303,9 +303,9 @@ UNKNOWN = [
 SYMPTOMS = {
     Stage.GREETING: ("greeting-busy", "greeting-rejected"),
     Stage.AUTH: ("auth-temporary", "auth-refused"),
-    Stage.MAIL: ("mail-sender-deferred", "mail-sender-refused"),
-    Stage.RCPT: ("rcpt-recipient-deferred", "rcpt-recipient-refused"),
-    Stage.DATA: ("data-deferred", "data-refused"),
+    Stage.MAIL: ("sender-deferred", "sender-refused"),
+    Stage.RCPT: ("recipient-deferred", "recipient-refused"),
+    Stage.DATA: ("message-deferred", "message-refused"),
 }
 
 

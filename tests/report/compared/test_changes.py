@@ -26,7 +26,14 @@ from tests.checking import checked
 from tests.report import samples
 
 SITE = {"domain": "firma.test", "host": "smtp.firma.test", "ports": [587]}
-FAULTS = ("healthy", "cert-chain-incomplete", "conn-refused", "greeting-never", "auth-refused", "clock-behind")
+FAULTS = (
+    "healthy",
+    "certificate-chain-incomplete",
+    "connect-refused",
+    "greeting-never",
+    "auth-refused",
+    "clock-behind",
+)
 
 
 async def _reports() -> dict[str, Report]:
@@ -83,7 +90,7 @@ def test_a_report_and_itself_differ_in_nothing(reports: dict[str, Report]) -> No
 
 
 def test_the_older_report_is_the_old_one_whatever_the_order(reports: dict[str, Report]) -> None:
-    one, other = reports["healthy"], reports["conn-refused"]
+    one, other = reports["healthy"], reports["connect-refused"]
     assert compare(other, one) == compare(one, other)
     assert compare(other, one).old is one
 
@@ -97,8 +104,8 @@ def test_reports_of_different_targets_are_refused(reports: dict[str, Report]) ->
 @pytest.mark.parametrize(
     ("fault", "stage", "first"),
     [
-        ("cert-chain-incomplete", Stage.CERTIFICATE, "chain"),
-        ("conn-refused", Stage.CONNECT, "port"),
+        ("certificate-chain-incomplete", Stage.CERTIFICATE, "chain"),
+        ("connect-refused", Stage.CONNECT, "port"),
         ("clock-behind", Stage.CLOCK, "clock"),
     ],
 )
@@ -122,20 +129,20 @@ def test_a_break_without_a_difference_behind_it_is_explained_by_nothing(reports:
 
 
 def test_what_one_report_alone_knows_is_no_change(reports: dict[str, Report]) -> None:
-    comparison = compare(reports["healthy"], reports["conn-refused"])
+    comparison = compare(reports["healthy"], reports["connect-refused"])
     assert {"banner", "capabilities", "issuer", "tls-version"} <= {code for code, _ in comparison.unknown}
     assert codes(comparison).isdisjoint({code for code, _ in comparison.unknown})
 
 
 def test_a_recovery_explains_nothing(reports: dict[str, Report]) -> None:
-    comparison = compare(reports["conn-refused"], later(reports["healthy"]))
+    comparison = compare(reports["connect-refused"], later(reports["healthy"]))
     assert comparison.broken is None
     assert {"port", "verdict", "diagnosis"} <= codes(comparison)
     assert not codes(comparison, explaining=True)
 
 
 def test_the_same_break_as_before_is_no_new_one(reports: dict[str, Report]) -> None:
-    comparison = compare(reports["conn-refused"], later(reports["conn-refused"]))
+    comparison = compare(reports["connect-refused"], later(reports["connect-refused"]))
     assert comparison.broken is None
 
 
@@ -143,8 +150,10 @@ def test_a_certificate_that_ran_out_meanwhile_is_told_as_that(reports: dict[str,
     old = reports["healthy"]
     end = facts_of(old, ChainFacts).certificates[0].not_after
     day = end + timedelta(days=3)
-    expired = core.Finding("chain-expired", core.Severity.FAIL, Stage.CERTIFICATE, "", {})
-    told = core.Diagnosis(stage=Stage.CERTIFICATE, code="cert-expired", subject="", confidence=core.Confidence.CERTAIN)
+    expired = core.Finding("certificate-expired", core.Severity.FAIL, Stage.CERTIFICATE, "", {})
+    told = core.Diagnosis(
+        stage=Stage.CERTIFICATE, code="certificate-expired", subject="", confidence=core.Confidence.CERTAIN
+    )
     results = tuple(replace(r, findings=(expired,)) if r.probe == "chain" else r for r in old.results)
     new = replace(old, started=day, results=results, verdict=Verdict.BROKEN, diagnoses=(told,))
     comparison = compare(old, new)
@@ -308,7 +317,7 @@ def test_lost_extensions_and_mechanisms_are_told_one_by_one(reports: dict[str, R
 
 
 def test_reports_that_were_judged_again_compare_the_same(reports: dict[str, Report]) -> None:
-    old, new = reports["healthy"], reports["cert-chain-incomplete"]
+    old, new = reports["healthy"], reports["certificate-chain-incomplete"]
     assert compare(assemble(old), assemble(new)).changes == compare(old, new).changes
 
 

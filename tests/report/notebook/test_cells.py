@@ -218,17 +218,17 @@ def test_lists_are_cut_and_depth_is_bounded() -> None:
 
 
 def test_a_result_says_how_it_ended_and_what_was_found() -> None:
-    wrong = finding("port-refused", Stage.CONNECT, Severity.FAIL, HERE)
+    wrong = finding("connect-refused", Stage.CONNECT, Severity.FAIL, HERE)
     source = cells.result(result("port", HERE, wrong))
     text = Page(source).text
     told = advice.Words("en").finding(wrong)
-    places = [text.index(part) for part in ("✗ port", str(HERE), "broken, 0.012", told, "port-refused", "something")]
+    places = [text.index(part) for part in ("✗ port", str(HERE), "broken, 0.012", told, "connect-refused", "something")]
     assert places == sorted(places)
     assert "border-left:3px solid #e5484d" in source
 
 
 def test_the_same_in_chinese() -> None:
-    wrong = finding("port-refused", Stage.CONNECT, Severity.FAIL, HERE)
+    wrong = finding("connect-refused", Stage.CONNECT, Severity.FAIL, HERE)
     text = Page(cells.result(result("port", HERE, wrong), lang="zh-CN")).text
     assert "故障" in text
     assert advice.Words("zh-CN").finding(wrong) in text
@@ -261,7 +261,7 @@ def test_results_and_findings_have_one_row_each() -> None:
 
 def test_a_table_of_nothing_and_one_without_end() -> None:
     assert Page(cells.results(())).text.strip() == ""
-    one = finding("port-refused", Stage.CONNECT, Severity.FAIL, HERE)
+    one = finding("connect-refused", Stage.CONNECT, Severity.FAIL, HERE)
     source = cells.findings([one] * (cells.MAX_ROWS + 3))
     assert Page(source).tags.count("tr") == cells.MAX_ROWS
     assert "and 3 more" in source
@@ -348,7 +348,7 @@ def test_a_chain_probes_result_shows_the_table_and_no_der() -> None:
     facts = chain_facts("expired")
     found = Chain().judged(HERE, facts)
     text = Page(cells.result(result("chain", HERE, *found, outcome=facts))).text
-    assert "chain-expired" in text
+    assert "certificate-expired" in text
     assert "subjectAltName" in text
     assert "fingerprint" not in text
     assert r"\x" not in text

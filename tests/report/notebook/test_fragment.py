@@ -156,7 +156,7 @@ def test_remarks_and_results_are_tables():
     text = text_of(source)
     # remarks, results, and as pictures the endpoints and the timeline
     assert Page(source).tags.count("table") == 4
-    assert "greeting-slow" in text
+    assert "greeting-delayed-tarpit" in text
     assert "(x3)" in text
     assert "not reached" in text
 

@@ -32,7 +32,15 @@ MADE_OF = (
     *sorted(f"pictures/{outline.name}" for path in (REPORT / "pictures").glob("*.py")),
 )
 EVIL = "<script>alert(1)</script>\"'`><img src=x onerror=alert(1)></style></title><!--\x00\x1b[2J\u202e\u2066\ufeff中文"
-REAL = ("healthy", "cert-chain-incomplete", "cert-expired", "auth-refused", "clock-ahead", "host-typo", "mx-healthy")
+REAL = (
+    "healthy",
+    "certificate-chain-incomplete",
+    "certificate-expired",
+    "auth-refused",
+    "clock-ahead",
+    "host-typo",
+    "mx-healthy",
+)
 
 
 # What it tells
@@ -161,7 +169,7 @@ async def test_reports_of_real_conversations(fault):
 
 
 async def test_the_part_that_the_diagnosis_speaks_of_is_open():
-    source = html.render(await check_fault("cert-chain-incomplete"))
+    source = html.render(await check_fault("certificate-chain-incomplete"))
     opened = re.findall(r"<details open><summary><h3>(.*?)</h3>", source)
     assert [text_of(heading) for heading in opened] == ["Certificate chain"]
 

@@ -130,7 +130,7 @@ def test_a_line_of_the_overview_leads_to_its_report_and_opens_it(browser: Browse
 
 @pytest.mark.parametrize("width", [360, 1440])
 async def test_a_real_report_shows_its_verdict_first_and_folds_the_rest(browser: Browser, width: int) -> None:
-    page = html.render(await check_fault("cert-chain-incomplete"))
+    page = html.render(await check_fault("certificate-chain-incomplete"))
     browser.show(page, width=width)
     top, bottom = browser.ask("(box => [box.top, box.bottom])(document.querySelector('h1').getBoundingClientRect())")
     assert 0 < top < bottom < 300

@@ -27,7 +27,7 @@ from tests.report.test_formats import EXAMPLE, recorded
 
 # who it is, in all the forms in which a report holds it
 COMPANY = {
-    "cert-chain-incomplete.lab.test": "mail-berlin.geheimfirma.com.cn",
+    "certificate-chain-incomplete.lab.test": "mail-berlin.geheimfirma.com.cn",
     "me@": "zhang.wei@",
     "127.0.0.1": "93.184.216.34",
     "smtpcheck lab intermediate": "Geheimfirma Issuing CA 7",
@@ -78,7 +78,7 @@ def test_it_says_the_same_and_so_do_the_rules_of_today() -> None:
     (again,) = replay.saved(text.encode())
     assert again == clean
     assert clean.diagnosis
-    assert clean.diagnosis.code == assemble(again).diagnosis.code == "cert-chain-incomplete"
+    assert clean.diagnosis.code == assemble(again).diagnosis.code == "certificate-chain-incomplete"
     assert [r.status for r in clean.results] == [r.status for r in real.results]
     assert clean.diagnosis.subject == str(next(r.subject for r in clean.results if r.probe == "chain"))
 

@@ -77,7 +77,7 @@ def test_a_certificate_is_good_when_it_was_judged_and_not_before():
     assert "TLS ✓  cert ·  login ⠴" in frame(before)[1]
     good = samples.result("chain", HERE)
     assert "TLS ✓  cert ✓" in frame(Glimpse((*names("127.0.0.1"), good), (talk,), ()))[1]
-    flaw = samples.finding("chain-expired", Stage.CERTIFICATE, Severity.FAIL, HERE)
+    flaw = samples.finding("certificate-expired", Stage.CERTIFICATE, Severity.FAIL, HERE)
     bad = samples.result("chain", HERE, flaw)
     assert "TLS ✓  cert ✗  login ·" in frame(Glimpse((*names("127.0.0.1"), bad), (talk,), ()))[1]
 

@@ -126,12 +126,12 @@ def test_remarks_are_one_line_each_the_same_one_once():
 
 def test_more_remarks_than_there_is_room_for_are_counted():
     codes = [
-        "port-refused",
-        "port-reset",
-        "greeting-slow",
-        "tls-old-version",
-        "chain-expires-soon",
-        "chain-wrong-order",
+        "connect-refused",
+        "connect-reset",
+        "greeting-delayed-tarpit",
+        "tls-server-too-old",
+        "certificate-expires-soon",
+        "certificate-wrong-order",
     ]
     found = [samples.finding(code, Stage.TLS, core.Severity.NOTE, HERE) for code in codes]
     report = samples.report(samples.walk(tls=samples.result("tls", HERE, *found)))
@@ -153,7 +153,7 @@ def test_verbose_shows_every_result_and_the_transcript_as_recorded():
     for result in ALL["expired"].results:
         assert f"{result.probe}  {result.subject}  " in text
     assert "auth  smtp.example.test[127.0.0.1]:587/starttls  not reached, 0.012 s" in text
-    assert "chain-expired: " in text
+    assert "certificate-expired: " in text
     assert "0.000 == connected" in text
     assert "0.125 -> AUTH PLAIN <secret>" in text
     assert f"0.250 <- {REFUSED.decode()}" in text
@@ -204,7 +204,7 @@ def test_the_order_is_the_one_walked():
 
 def test_a_name_that_does_not_resolve_blocks_all_else():
     name = Subject(samples.NAME)
-    broken = samples.finding("address-nxdomain", Stage.DNS, core.Severity.FAIL, name)
+    broken = samples.finding("dns-nxdomain", Stage.DNS, core.Severity.FAIL, name)
     report = samples.report((samples.result("address", name, broken),), verdict=Verdict.BROKEN)
     (first, *others) = statuses(report).values()
     assert first is Status.FAIL
@@ -220,7 +220,7 @@ def test_an_unfinished_stage_is_neither_good_nor_bad():
 
 def test_a_broken_endpoint_aside_leaves_the_way_as_it_is():
     aside = samples.ASIDE
-    dead = samples.result("port", aside, samples.finding("port-refused", Stage.CONNECT, core.Severity.NOTE, aside))
+    dead = samples.result("port", aside, samples.finding("connect-refused", Stage.CONNECT, core.Severity.NOTE, aside))
     assert set(statuses(samples.report(samples.walk(aside=dead))).values()) == {Status.OK}
 
 
@@ -362,7 +362,9 @@ def test_what_a_peer_said_stays_readable(raw, text):
 # Reports of real conversations
 
 
-@pytest.mark.parametrize(("fault", "sign"), [("healthy", "✓"), ("cert-expired", "✗"), ("auth-echoes-secret", "✗")])
+@pytest.mark.parametrize(
+    ("fault", "sign"), [("healthy", "✓"), ("certificate-expired", "✗"), ("auth-echoes-secret", "✗")]
+)
 async def test_a_practice_account_is_shown_on_one_screen(fault, sign):
     async with Lab() as lab:
         practice = await lab.start(fault)
@@ -377,8 +379,8 @@ async def test_a_practice_account_is_shown_on_one_screen(fault, sign):
 
 @spoken
 def test_a_code_explains_itself(lang):
-    entry = advice.entry("cert-expired", lang)
+    entry = advice.entry("certificate-expired", lang)
     text = screen.explanation(entry, lang=lang, width=60)
-    assert text.startswith("cert-expired\n")
+    assert text.startswith("certificate-expired\n")
     assert all(f"\n   {number}. " in text for number in range(1, len(entry.steps) + 1))
     assert max(map(width_of, text.split("\n"))) <= 60

@@ -18,7 +18,7 @@ ENGLISH = tongues("en", alone=True)
 
 def refused_aside() -> core.Report:
     """The first address refuses, which is a note only: the other one is well."""
-    port = result("port", ASIDE, finding("port-refused", Stage.CONNECT, Severity.NOTE, ASIDE))
+    port = result("port", ASIDE, finding("connect-refused", Stage.CONNECT, Severity.NOTE, ASIDE))
     tls = result("tls", ASIDE, outcome=core.Blocked(Stage.CONNECT, Kind.REFUSED, ""))
     walks = (
         replace(samples.talk(), subject=ASIDE, steps=(core.Step(Stage.CONNECT, 0.0, 0.001, Kind.REFUSED),)),

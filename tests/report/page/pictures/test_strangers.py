@@ -28,7 +28,7 @@ def drawn(report: core.Report) -> list[str]:
 
 async def test_a_stranger_s_words_change_no_tag_and_no_attribute_of_a_picture() -> None:
     """Two endpoints, a chain without its issuer, a clock and a walk: something for every picture."""
-    report = await check_fault("cert-chain-incomplete", address6="::1")
+    report = await check_fault("certificate-chain-incomplete", address6="::1")
     assert any(isinstance(result.facts, ChainFacts) for result in report.results)
     meek, evil = (drawn(everywhere(report, words)) for words in ("x", EVIL * 20))
     assert len(meek) == len(evil) == len(PICTURES)
