@@ -5,7 +5,7 @@ Pure: everything is derived from the target and the results so far, so a saved r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from smtpcheck.core import (
     Kind,
     Mode,
     Result,
+    Rule,
     Severity,
     Skipped,
     Stage,
@@ -56,6 +57,22 @@ class Candidate:
     host: str
     port: int
     mode: Mode
+
+
+def _unanswered(code: str) -> Rule:
+    return Rule(code, Severity.FAIL, Stage.DNS, "RFC 1035 section 4.1.1")
+
+
+# The order in which they are told: a resolver's trouble says more than one server's.
+UNANSWERED: Mapping[Kind, Rule] = {
+    Kind.RESOLVER_DOWN: _unanswered("dns-resolver-down"),
+    Kind.RESOLVER_SILENT: _unanswered("dns-resolver-silent"),
+    Kind.SERVFAIL: _unanswered("dns-servfail"),
+    Kind.DNS_REFUSED: _unanswered("dns-refused"),
+    Kind.TRUNCATED: _unanswered("dns-truncated-tcp-blocked"),
+    Kind.GARBAGE: _unanswered("dns-garbage"),
+}
+"""What every look-up may come to, whatever is asked for; the name is left as unknown as before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,6 @@
-"""What is to be said about a code, in the reader's language? One file a code; only the files needed are read.
+"""What is to be said about a code, in the reader's language? One file a code, all languages in it; read when needed.
+
+The file stands in the folder of the code's first word: certificate/certificate-expired.toml.
 
 A text may hold {placeholders}, filled with what a finding saw and, but for the summary, with what the report knows
 (`values`). All those values come from strangers.
@@ -18,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from smtpcheck import aliases
 from smtpcheck.advice.examples import REPLY, SEEN, STANDARD, reply, subject_shown
 from smtpcheck.core import Alternative, Diagnosis, Evidence, Finding, Report, Scalar
 
@@ -26,6 +29,7 @@ VALUE_LIMIT = 300
 """Characters of one value; a defence, longer than any healthy reply line."""
 
 # Longer than any code here; a code may come from the command line or from a stranger's report.
+_UI = "ui"
 _CODE = re.compile(r"[a-z0-9-]{1,80}")
 _VARIABLES = ("SMTPCHECK_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 _PLACE = re.compile(r" \(\{([a-z_]+)\}\)|（\{([a-z_]+)\}）|(?:: |：| )?\{([a-z_]+)\}")
@@ -81,11 +85,11 @@ def entry(code: str, lang: str) -> Entry | None:
 
 @lru_cache(maxsize=512)
 def _entry(code: str, lang: str) -> Entry | None:
-    content = _content(code, lang) or _content(code, "en")
+    contents = _contents(code)
+    content = contents.get(lang) or contents.get("en")
     if content is None:
-        named = _symptoms().get(code, code)
-        found = entry(named, lang) if named != code else None
-        return replace(found, code=code) if found else None
+        today = aliases.current(code)
+        return entry(today, lang) if today != code else None
     if content.keys() - _KEYS:
         raise ValueError(f"{lang}/{code}: unknown keys {sorted(content.keys() - _KEYS)}")
     try:
@@ -95,34 +99,28 @@ def _entry(code: str, lang: str) -> Entry | None:
 
 
 @cache
-def _symptoms() -> Mapping[str, str]:
-    """The code of a break whose cause is not known further -> the finding whose text says the same."""
-    # late: the probes load the DNS and TLS libraries, which a known code can be explained without
-    from smtpcheck.diagnosis.case import symptom
-    from smtpcheck.probes import rules
-
-    found: dict[str, str] = {}
-    for rule in rules().values():
-        found.setdefault(symptom(Finding(rule.code, rule.severity, rule.stage, "")), rule.code)
-    return MappingProxyType(found)
-
-
-@cache
 def codes() -> tuple[str, ...]:
-    """All codes that have a text of their own, sorted."""
-    names = (path.name for path in (files("smtpcheck.advice") / "en").iterdir())
-    return tuple(sorted(name.removesuffix(".toml") for name in names if _CODE.fullmatch(name.removesuffix(".toml"))))
+    """All codes that have a text, sorted."""
+    folders = (folder for folder in files("smtpcheck.advice").iterdir() if folder.is_dir() and folder.name != _UI)
+    names = (path.name.removesuffix(".toml") for folder in folders for path in folder.iterdir())
+    return tuple(sorted(filter(_CODE.fullmatch, names)))
 
 
-def _content(name: str, lang: str) -> dict[str, Any] | None:
-    path = files("smtpcheck.advice") / lang.replace("-", "_") / f"{name}.toml"
-    return tomllib.loads(path.read_text("utf-8")) if path.is_file() else None
+@lru_cache(maxsize=256)
+def _contents(code: str) -> Mapping[str, dict[str, Any]]:
+    """What the code's file says, by language; empty where there is none."""
+    path = files("smtpcheck.advice") / code.partition("-")[0] / f"{code}.toml"
+    contents = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+    if contents.keys() - set(LANGUAGES):
+        raise ValueError(f"{code}: not languages spoken here: {sorted(contents.keys() - set(LANGUAGES))}")
+    return contents
 
 
 @cache
 def ui(lang: str) -> Mapping[str, str]:
-    """The words that all renderers need, by "table.key" as in _ui.toml; by "key" for those in no table."""
-    content = _content("_ui", lang if lang in LANGUAGES else "en") or {}
+    """The words that all renderers need, by "table.key" as in ui/; by "key" for those in no table."""
+    path = files("smtpcheck.advice") / _UI / f"{lang if lang in LANGUAGES else 'en'}.toml"
+    content: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     words = {key: text for key, text in content.items() if isinstance(text, str)}
     tables = {key: table for key, table in content.items() if key not in words}
     return MappingProxyType(

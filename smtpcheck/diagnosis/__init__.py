@@ -25,7 +25,7 @@ from smtpcheck.core import (
     Target,
     TargetKind,
 )
-from smtpcheck.diagnosis.case import Case, Cause, always, symptom
+from smtpcheck.diagnosis.case import Case, Cause, always
 from smtpcheck.diagnosis.causes import CAUSES
 from smtpcheck.diagnosis.evidence import evidence
 from smtpcheck.diagnosis.verdict import not_tested
@@ -47,7 +47,7 @@ _WEIGHT = (
     "certificate-issuer-expired",
     "certificate-issuer-not-yet-valid",
 )
-_OF_THE_LOGIN = ("config-secret-", "config-user-", "host-wrong-provider-endpoint")
+_OF_THE_LOGIN = ("secret-", "auth-user-", "host-wrong-provider-endpoint")
 _CLOCKS = ("clock-ahead", "clock-behind", "clock-time-zone")
 _AFTER_CERTIFICATE = frozenset({Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DELIVERY})
 _AND_ON = _AFTER_CERTIFICATE | {Stage.CERTIFICATE}
@@ -157,8 +157,12 @@ def _breaks(
 
 
 def _name(case: Case) -> Diagnosis:
-    """The cause where it is certain, else the symptom with what it may be."""
-    causes = CAUSES.get(case.finding.code, ())
+    """The cause where it is certain, else the finding itself with what it may be.
+
+    A finding may be a cause of itself, in its place among the others: what it is once those are ruled out.
+    """
+    code = case.finding.code
+    causes = CAUSES.get(code, ())
     answers = [(cause, cause.holds(case)) for cause in causes]
     for cause, holds in answers:
         if holds is None:
@@ -166,19 +170,22 @@ def _name(case: Case) -> Diagnosis:
         if holds:
             return _diagnosis(case, cause, Confidence.CERTAIN)
     possible = [(cause, holds) for cause, holds in answers if holds is not False]
+    itself = next((cause for cause in causes if cause.code == code), Cause(code, always))
     if not possible:
-        return _diagnosis(case, Cause(symptom(case.finding), always), Confidence.CERTAIN)
+        return _diagnosis(case, itself, Confidence.CERTAIN)
     likely = {cause.code for cause, holds in possible if holds or cause.likely(case)}
     possible.sort(key=lambda pair: (pair[0].code not in likely, rank(case, pair[0].code)))
     alternatives = tuple(
         Alternative(cause.code, Confidence.LIKELY if cause.code in likely else Confidence.AMBIGUOUS)
         for cause, _ in possible
+        if cause.code != code
     )
     leader = next((cause for cause, _ in possible if cause.leads(case)), None)
     if leader:
         others = tuple(alternative for alternative in alternatives if alternative.code != leader.code)
         return _diagnosis(case, leader, Confidence.LIKELY, others)
-    return _diagnosis(case, Cause(symptom(case.finding), always), Confidence.AMBIGUOUS, alternatives)
+    sure = Confidence.LIKELY if code in likely else Confidence.AMBIGUOUS
+    return _diagnosis(case, itself, sure, alternatives)
 
 
 def _diagnosis(

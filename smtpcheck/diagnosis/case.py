@@ -83,9 +83,3 @@ def speaks(*protocols: str) -> Holds:
 def in_mode(case: Case, mode: Mode) -> bool:
     """The endpoint was asked in that mode."""
     return case.result.subject.mode is mode
-
-
-def symptom(finding: Finding) -> str:
-    """The code of a break whose cause is not known further: its stage and what broke, as connect-reset."""
-    what = finding.code.partition("-")[2].removeprefix(f"{finding.stage}-")
-    return f"{finding.stage}-{what}"

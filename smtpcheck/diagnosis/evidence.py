@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from smtpcheck.conversation.session import Answered
 from smtpcheck.core import Evidence, Finding, Result, Severity, Stage, Who
-from smtpcheck.diagnosis.case import symptom
 from smtpcheck.diagnosis.words import postmaster, replies
 from smtpcheck.probes.chain import Chain
 from smtpcheck.wire.smtp import Reply
@@ -59,7 +58,7 @@ def _unknown(case: Case, cause: Cause) -> tuple[Evidence, ...]:
     seen = case.finding.seen
     if not {"code", "enhanced"} <= seen.keys():
         return ()
-    if cause.code != symptom(case.finding) and not postmaster.leads(case):
+    if cause.code != case.finding.code and not postmaster.leads(case):
         return ()
     if replies.row_of(case.finding, case.target):
         return ()

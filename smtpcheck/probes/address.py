@@ -17,14 +17,9 @@ from smtpcheck.wire.address import literal
 
 # The resolver's trouble says more than the absence of the other family, so it is looked at first.
 _BROKEN = {
-    Kind.RESOLVER_DOWN: "dns-resolver-down",
-    Kind.RESOLVER_SILENT: "dns-resolver-silent",
-    Kind.SERVFAIL: "dns-servfail",
-    Kind.DNS_REFUSED: "dns-refused",
-    Kind.TRUNCATED: "dns-truncated-tcp-blocked",
-    Kind.GARBAGE: "dns-garbage",
-    Kind.NODATA: "dns-no-address",
-    Kind.NXDOMAIN: "dns-nxdomain",
+    **route.UNANSWERED,
+    Kind.NODATA: Rule("dns-no-address", Severity.FAIL, Stage.DNS, "RFC 2308 section 2.2"),
+    Kind.NXDOMAIN: Rule("dns-nxdomain", Severity.FAIL, Stage.DNS, "RFC 2308 section 2.1"),
 }
 
 
@@ -34,7 +29,7 @@ class Address(Probe[AddressFacts]):
 
     name = "address"
     rules = (
-        *(Rule(code, Severity.FAIL, Stage.DNS, "RFC 1035 section 4.1.1, RFC 2308") for code in _BROKEN.values()),
+        *_BROKEN.values(),
         Rule("dns-half-known", Severity.WARN, Stage.DNS, "RFC 2308"),
         Rule("dns-from-hosts-file", Severity.NOTE, Stage.DNS, "hosts(5)"),
         Rule("dns-replaced-by-connect-to", Severity.NOTE, Stage.DNS),
@@ -66,8 +61,8 @@ class Address(Probe[AddressFacts]):
         both = (facts.a, facts.aaaa)
         if not facts.addresses:
             answer = min(both, key=lambda a: list(_BROKEN).index(a.broke or Kind.NXDOMAIN))
-            code = _BROKEN[answer.broke or Kind.NXDOMAIN]
-            yield self.found(code, name=facts.host, resolver=answer.source, detail=answer.detail)
+            rule = _BROKEN[answer.broke or Kind.NXDOMAIN]
+            yield self.found(rule.code, name=facts.host, resolver=answer.source, detail=answer.detail)
             return
         for answer in both:
             if answer.broke and not answer.absent:

@@ -31,6 +31,19 @@ class EnvelopeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class _Party:
+    """What is said of one side of the envelope."""
+
+    refused: str
+    deferred: str
+    cut_off: str
+
+
+_SENDER = _Party("sender-refused", "sender-deferred", "sender-cut-off")
+_RECIPIENT = _Party("recipient-refused", "recipient-deferred", "recipient-cut-off")
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope(Probe[EnvelopeFacts]):
     """MAIL, RCPT, RSET at the primary endpoint (RFC 5321 section 3.3)."""
 
@@ -80,35 +93,37 @@ class Envelope(Probe[EnvelopeFacts]):
     def judge(self, facts: EnvelopeFacts) -> Iterator[Finding]:
         """Which party was refused, for good or for now, or whether the line was lost."""
         if facts.stage is Stage.MAIL and facts.broke:
-            yield self._about("sender", facts.sender, facts.mail, facts)
+            yield self._about(_SENDER, facts.sender, facts.mail, facts)
             return
         refused = [answer for answer in facts.rcpt if not answer.accepted]
         for answer in refused:
             yield self._about(
-                "recipient", answer.recipient, answer.reply, facts, accepted=len(facts.rcpt) - len(refused)
+                _RECIPIENT, answer.recipient, answer.reply, facts, accepted=len(facts.rcpt) - len(refused)
             )
         if 0 < len(refused) < len(facts.rcpt):
             yield self.found("recipient-partly-refused", accepted=len(facts.rcpt) - len(refused), asked=len(facts.rcpt))
         if facts.control and (facts.control.accepted or facts.control.refused):
             yield self._compared(facts.control)
         if facts.broke and not refused:
-            yield self._about("recipient", facts.recipients[len(facts.rcpt)], None, facts)
+            yield self._about(_RECIPIENT, facts.recipients[len(facts.rcpt)], None, facts)
 
     def _compared(self, control: Answered) -> Finding:
         reply = control.reply
         return self.found(
-            f"envelope-control-{'accepted' if control.accepted else 'refused'}",
+            "recipient-control-accepted" if control.accepted else "recipient-control-refused",
             address=control.recipient,
             code=reply.code,
             enhanced=reply.enhanced,
             text=reply.text,
         )
 
-    def _about(self, party: str, address: str, reply: Reply | None, facts: EnvelopeFacts, accepted: int = 0) -> Finding:
+    def _about(
+        self, party: _Party, address: str, reply: Reply | None, facts: EnvelopeFacts, accepted: int = 0
+    ) -> Finding:
         if reply is None or reply.positive:
-            return self.found(f"envelope-{party}-cut-off", address=address, detail=facts.detail)
+            return self.found(party.cut_off, address=address, detail=facts.detail)
         return self.found(
-            f"envelope-{party}-{'deferred' if reply.temporary else 'refused'}",
+            party.deferred if reply.temporary else party.refused,
             address=address,
             code=reply.code,
             enhanced=reply.enhanced,

@@ -79,7 +79,7 @@ class Exchangers(Probe[ExchangerFacts]):
         if exchanger.alias:
             yield self.found("mx-target-cname", exchange=exchanger.name, alias=exchanger.alias)
         if exchanger.absent:
-            yield self.found("mx-target-no-address", exchange=exchanger.name)
+            yield self.found("mx-target-no-address", name=exchanger.name)
         elif exchanger.unknown:
             yield self.found("mx-target-unknown", exchange=exchanger.name, how=str(exchanger.unknown))
         private = next((a for a in exchanger.addresses if not ip_address(a).is_global), "")

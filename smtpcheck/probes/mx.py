@@ -9,18 +9,13 @@ from typing import Any
 
 from smtpcheck.contract import Context, Probe
 from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target, TargetKind
-from smtpcheck.route import MxFacts
+from smtpcheck.route import UNANSWERED, MxFacts
 from smtpcheck.target import providers
 from smtpcheck.wire.address import literal
 
 _BROKEN = {
-    Kind.NXDOMAIN: "mx-domain-nxdomain",
-    Kind.SERVFAIL: "dns-servfail",
-    Kind.DNS_REFUSED: "dns-refused",
-    Kind.RESOLVER_DOWN: "dns-resolver-down",
-    Kind.RESOLVER_SILENT: "dns-resolver-silent",
-    Kind.TRUNCATED: "dns-truncated-tcp-blocked",
-    Kind.GARBAGE: "dns-garbage",
+    **UNANSWERED,
+    Kind.NXDOMAIN: Rule("mx-domain-nxdomain", Severity.FAIL, Stage.DNS, "RFC 2308 section 2.1"),
 }
 
 
@@ -37,7 +32,7 @@ class MailExchangers(Probe[MxFacts]):
         Rule("mx-wildcard-typo-accepts", Severity.NOTE, Stage.DNS, "Damerau (1964): one slip of the hand"),
         Rule("mx-address-literal", Severity.WARN, Stage.DNS, "RFC 1035 section 3.3.9"),
         Rule("mx-own-address-unknown", Severity.FAIL, Stage.DNS, "RFC 5321 section 5.1"),
-        *(Rule(code, Severity.FAIL, Stage.DNS, "RFC 5321 section 5.1") for code in _BROKEN.values()),
+        *_BROKEN.values(),
     )
 
     def subjects(self, target: Target, earlier: Sequence[Result[Any]]) -> Iterable[Subject]:
@@ -56,7 +51,7 @@ class MailExchangers(Probe[MxFacts]):
         """Only a resolver's own word makes a record absent."""
         if facts.mx.broke in _BROKEN:
             yield self.found(
-                _BROKEN[facts.mx.broke], name=facts.domain, resolver=facts.mx.source, detail=facts.mx.detail
+                _BROKEN[facts.mx.broke].code, name=facts.domain, resolver=facts.mx.source, detail=facts.mx.detail
             )
         elif facts.null:
             yield self.found("mx-null-mixed" if facts.exchanges else "mx-null", name=facts.domain)

@@ -165,8 +165,6 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
         Cause("certificate-host-is-ip", address_literal),
         Cause("certificate-wrong-host", always),
     ),
-    "certificate-wildcard-depth": (Cause("certificate-wrong-host", always),),
-    "certificate-cn-only": (Cause("certificate-cn-only", always),),
     "certificate-self-signed": (
         *_INSPECTED,
         Cause("proton-bridge-cert", bridge, seen=inspected),
@@ -182,7 +180,5 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "certificate-expired": (_ZONE_AHEAD, _AHEAD, Cause("certificate-expired", always)),
     "certificate-issuer-expired": (_ZONE_AHEAD, _AHEAD, _STORES[1], Cause("certificate-issuer-expired", always)),
     "certificate-not-yet-valid": (_ZONE_BEHIND, _BEHIND, Cause("certificate-not-yet-valid", always)),
-    "certificate-issuer-not-yet-valid": (_ZONE_BEHIND, _BEHIND, Cause("certificate-not-yet-valid", always)),
-    "certificate-weak-key": (Cause("certificate-weak-key", always),),
-    "certificate-weak-signature": (Cause("certificate-weak-key", always),),
+    "certificate-issuer-not-yet-valid": (_ZONE_BEHIND, _BEHIND, Cause("certificate-issuer-not-yet-valid", always)),
 }

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 from smtpcheck.core import Mode, Stage
 from smtpcheck.diagnosis import network
-from smtpcheck.diagnosis.case import Case, Cause, always, speaks, unknown
-from smtpcheck.diagnosis.causes.config import MAILBOX_HOST
-from smtpcheck.diagnosis.causes.names import MISLED
+from smtpcheck.diagnosis.case import Case, Cause, speaks, unknown
+from smtpcheck.diagnosis.causes.names import MAILBOX_HOST, MISLED
 from smtpcheck.diagnosis.causes.tls import NAME_REFUSED, other_mode
 from smtpcheck.diagnosis.words.causes import by_words
 
@@ -68,6 +67,4 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "ehlo-busy": (Cause("ehlo-name-rejected", name_refused),),
     "greeting-rejected": by_words(Stage.GREETING),
     "greeting-busy": by_words(Stage.GREETING),
-    "greeting-delayed-tarpit": (Cause("greeting-delayed-tarpit", always),),
-    "quit-error-after-success": (Cause("quit-error-after-success", always),),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from smtpcheck.core import Stage
-from smtpcheck.diagnosis.case import Case, Cause, always
+from smtpcheck.diagnosis.case import Case, Cause
 from smtpcheck.diagnosis.words import context
 from smtpcheck.diagnosis.words.causes import by_words
 
@@ -28,5 +28,4 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "message-refused": by_words(Stage.DATA),
     "message-deferred": by_words(Stage.DATA),
     "message-fate-unknown": (Cause("message-end-timeout", context.dot_unanswered),),
-    "delivery-in-junk": (Cause("delivery-in-junk", always),),
 }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from smtpcheck.core import Scalar
 from smtpcheck.diagnosis import network
-from smtpcheck.diagnosis.case import Case, Cause, always
+from smtpcheck.diagnosis.case import Case, Cause, always, configured
 from smtpcheck.probes.dnssec import DnssecFacts
 from smtpcheck.target import providers
 
@@ -52,7 +52,9 @@ MISLED = (
     Cause("dns-split-horizon", network.split_horizon),
     Cause("dns-stale-after-move", network.stale, leads=network.stale_leads),
 )
-_SERVFAIL = (Cause("dns-dnssec-bogus", bogus), Cause("dns-servfail", not_bogus))
+# The settings alone show these, before any packet
+MAILBOX_HOST = Cause("host-for-reading-mail", configured("host-for-reading-mail"))
+CLOSED_PORT = Cause("port-not-served-by-provider", configured("port-not-served-by-provider"))
 
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
@@ -62,20 +64,5 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
         Cause("host-typo", near_a_known_host, None, _suggestion),
     ),
     "dns-no-address": (Cause("mx-target-no-address", network.at_exchanger), Cause("dns-no-address", always)),
-    "dns-servfail": _SERVFAIL,
-    "dns-resolver-down": (Cause("dns-resolver-down", always),),
-    "dns-resolver-silent": (Cause("dns-resolver-silent", always),),
-    "dns-truncated-tcp-blocked": (Cause("dns-truncated-tcp-blocked", always),),
-    "mx-null": (Cause("mx-null", always),),
-    "mx-domain-nxdomain": (Cause("mx-domain-nxdomain", always),),
-    "mx-none-no-a": (Cause("mx-none-no-a", always),),
-    "dns-servfail": _SERVFAIL,
-    "dns-resolver-down": (Cause("dns-resolver-down", always),),
-    "dns-resolver-silent": (Cause("dns-resolver-silent", always),),
-    "dns-truncated-tcp-blocked": (Cause("dns-truncated-tcp-blocked", always),),
-    # what breaks nothing, and yet has a name
-    "mx-none-fallback-a": (Cause("mx-none-fallback-a", always),),
-    "mx-wildcard-typo-accepts": (Cause("mx-wildcard-typo-accepts", always),),
-    "mx-target-cname": (Cause("mx-target-cname", always),),
-    "mx-target-private": (Cause("mx-target-private", always),),
+    "dns-servfail": (Cause("dns-dnssec-bogus", bogus), Cause("dns-servfail", not_bogus)),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from smtpcheck.diagnosis.case import Case, Cause, always
+from smtpcheck.diagnosis.case import Case, Cause
 from smtpcheck.probes.clock import ClockFacts
 from smtpcheck.probes.stores import StoresFacts
 
@@ -18,7 +18,5 @@ def theirs(case: Case) -> bool | None:
 
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {
-    "mta-sts-mx-mismatch": (Cause("mta-sts-mx-mismatch", always),),
     "mta-sts-certificate": (Cause("mta-sts-certificate", theirs),),
-    "dane-tlsa-mismatch": (Cause("dane-tlsa-mismatch", always),),
 }

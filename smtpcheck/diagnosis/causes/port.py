@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 from smtpcheck.diagnosis import network
 from smtpcheck.diagnosis.case import Case, Cause, always, configured
-from smtpcheck.diagnosis.causes.config import CLOSED_PORT, MAILBOX_HOST
 from smtpcheck.diagnosis.causes.greeting import CUT_OFF
-from smtpcheck.diagnosis.causes.names import MISLED
+from smtpcheck.diagnosis.causes.names import CLOSED_PORT, MAILBOX_HOST, MISLED
 
 
 def exchanger_asked_to_submit(case: Case) -> bool | None:
@@ -42,10 +41,4 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
     "connect-timeout": (*_LOST, Cause("connect-timeout", always)),
     "connect-unreachable": _LOST,
     "connect-reset": (*_WRONG_DOOR, *MISLED, *_OWN_NETWORK, *CUT_OFF),
-    "local-firewall-app": (Cause("local-firewall-app", always),),
-    "dns-ipv6-only-name": (Cause("dns-ipv6-only-name", always),),
-    # what breaks nothing, and yet has a name
-    "ipv6-preferred-broken": (Cause("ipv6-preferred-broken", always),),
-    "mx-aaaa-without-route": (Cause("mx-aaaa-without-route", always),),
-    "mx-first-dead-second-ok": (Cause("mx-first-dead-second-ok", always),),
 }

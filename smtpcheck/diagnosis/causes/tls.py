@@ -171,7 +171,6 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
         Cause("starttls-not-offered", not_stripped),
     ),
     "starttls-refused": (Cause("starttls-broken", tls_not_to_be_had),),
-    "starttls-injection-response": (Cause("starttls-injection-response", always),),
     "tls-plaintext": (
         Cause("tls-implicit-on-starttls-port", lambda case: in_mode(case, Mode.IMPLICIT) and speaks("smtp")(case)),
         Cause("starttls-broken", lambda case: in_mode(case, Mode.STARTTLS)),
@@ -182,12 +181,9 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
         Cause("tls-handshake-hang", always),
     ),
     "tls-reset": (Cause("connect-reset-by-middlebox", unknown), Cause("starttls-broken", unknown)),
-    "tls-server-too-old": (Cause("tls-server-too-old", always),),
     "tls-alert": (
         Cause("tls-server-too-old", taken("tls-hello-old"), seen=hello_seen),
         Cause("tls-no-common-cipher", taken("tls-hello-weak-cipher"), seen=hello_seen),
     ),
     "tls-handshake": (Cause("tls-server-too-old", chose_an_older_one, seen=chosen),),
-    "tls-dh-too-small": (Cause("tls-dh-too-small", always),),
-    "tls-legacy-renegotiation": (Cause("tls-legacy-renegotiation", always),),
 }
