@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from smtpcheck.core import Rule, Severity, Stage
 from smtpcheck.contract import Probe
+from smtpcheck.core import Rule, Severity, Stage
 from smtpcheck.probes import probes
 from smtpcheck.report.saved.json import facts_type
 from smtpcheck.report.saved.values import refusals
