@@ -175,17 +175,15 @@ def _name(case: Case) -> Diagnosis:
         return _diagnosis(case, itself, Confidence.CERTAIN)
     likely = {cause.code for cause, holds in possible if holds or cause.likely(case)}
     possible.sort(key=lambda pair: (pair[0].code not in likely, rank(case, pair[0].code)))
-    alternatives = tuple(
+    leader = next((cause for cause, _ in possible if cause.leads(case)), None)
+    named = leader or itself
+    sure = Confidence.LIKELY if leader or code in likely else Confidence.AMBIGUOUS
+    others = tuple(
         Alternative(cause.code, Confidence.LIKELY if cause.code in likely else Confidence.AMBIGUOUS)
         for cause, _ in possible
-        if cause.code != code
+        if cause.code != named.code
     )
-    leader = next((cause for cause, _ in possible if cause.leads(case)), None)
-    if leader:
-        others = tuple(alternative for alternative in alternatives if alternative.code != leader.code)
-        return _diagnosis(case, leader, Confidence.LIKELY, others)
-    sure = Confidence.LIKELY if code in likely else Confidence.AMBIGUOUS
-    return _diagnosis(case, itself, sure, alternatives)
+    return _diagnosis(case, named, sure, others)
 
 
 def _diagnosis(

@@ -28,11 +28,11 @@ def experiments(report: Report) -> list[str]:
     ("network", "code", "confidence"),
     [
         # the control host is silent on 25 as well, and open elsewhere is nothing: this may be no network at all
-        (("* * dropped",), "connect-timeout", "ambiguous"),
+        (("* * dropped",), "connect-timeout", "likely"),
         # refused by the exchanger and open at the control host: theirs
         ((f"{HOST} 25 refused", f"{OTHER} 25 elsewhere"), "connect-refused", "certain"),
         # both refuse: a filter that refuses, or two hosts that do not serve the port
-        (("* 25 refused", f"{HOST} 587 server"), "connect-refused", "ambiguous"),
+        (("* 25 refused", f"{HOST} 587 server"), "connect-refused", "likely"),
         # silent here, refused there: not the same filter
         ((f"{HOST} * dropped", f"{OTHER} 25 refused"), "connect-timeout", "certain"),
     ],

@@ -424,7 +424,7 @@ async def test_a_token_has_not_the_form_of_a_code() -> None:
 def test_the_mechanisms_library_is_loaded_by_scram_alone() -> None:
     program = (
         "import sys\nfrom smtpcheck import run\nfrom smtpcheck.wire import sasl\n"
-        "from smtpcheck.credentials import Secret\n"
+        "from smtpcheck.target.credentials import Secret\n"
         "sasl.begin('CRAM-MD5', 'u', Secret('s'), 'h', 1); assert 'scramp' not in sys.modules\n"
         "sasl.begin('SCRAM-SHA-1', 'u', Secret('s'), 'h', 1); assert 'scramp' in sys.modules"
     )

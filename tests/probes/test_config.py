@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from smtpcheck import api
 from smtpcheck.conversation.wish import Limits
 from smtpcheck.core import Mode, Report, Severity, Stage, Subject, Target, TargetKind, Verdict
-from smtpcheck.diagnosis.causes import CAUSES
 from smtpcheck.lab import Lab
 from smtpcheck.lab.pki import Authority
 from smtpcheck.lab.script import script
@@ -224,7 +223,7 @@ async def test_a_secret_with_a_slip_that_works_is_noted_and_neither_warned_of_no
     codes = {finding.code for finding in config(report)}
     assert codes
     assert {finding.severity for finding in config(report)} == {Severity.NOTE}
-    assert codes <= {code for code in CAUSES if code.startswith("config-secret-")}
+    assert all(code.startswith("secret-") for code in codes)
     assert_lossless(report)
     for lang in ("en", "zh-CN"):
         told = api.render(report, "text", lang=lang) + api.render(report, "json", lang=lang)

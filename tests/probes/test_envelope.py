@@ -75,7 +75,7 @@ async def test_postmaster_is_left_alone(lab: Lab, recipients: dict[str, str], op
     report = await asked(lab, recipients, **options)
 
     assert b"RCPT TO:<postmaster@example.com>" not in said(report)
-    assert not [finding for finding in report.findings if finding.code.startswith("envelope-control")]
+    assert not [finding for finding in report.findings if finding.code.startswith("recipient-control")]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ async def test_postmaster_is_left_alone(lab: Lab, recipients: dict[str, str], op
 async def test_what_postmaster_got_is_a_note_and_a_deferral_says_nothing(lab: Lab, answer: str, code: str) -> None:
     report = await asked(lab, {YOU: NO, POSTMASTER: answer})
 
-    notes = [f for f in report.findings if f.code.startswith("envelope-control")]
+    notes = [f for f in report.findings if f.code.startswith("recipient-control")]
     assert [(note.code, note.severity, note.seen["address"]) for note in notes] == (
         [(code, "note", POSTMASTER)] if code else []
     )

@@ -63,7 +63,7 @@ def test_the_file_is_read_on_first_use_and_not_at_import() -> None:
     program = (
         "import sys; seen = []\n"
         "sys.addaudithook(lambda name, args: seen.append(str(args[0])) if name == 'open' else None)\n"
-        "import smtpcheck.providers as table\n"
+        "import smtpcheck.target.providers as table\n"
         "early = [path for path in seen if path.endswith('providers.toml')]\n"
         "heavy = sorted({'msgspec', 'tomllib'} & set(sys.modules))\n"
         "table.providers(); table.providers()\n"
