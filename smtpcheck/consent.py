@@ -14,11 +14,9 @@ from smtpcheck import route
 from smtpcheck.core import Result, Stage, Target, TargetKind
 from smtpcheck.route import SubmissionFacts
 from smtpcheck.target import providers
+from smtpcheck.target.credentials import PREFIX
 from smtpcheck.wire.address import parse_server
 from smtpcheck.wire.suffixes import same_registrable
-
-PREFIX = "host:"
-"""Before the name of a host that the user allows."""
 
 
 class Claim(StrEnum):
@@ -39,11 +37,6 @@ class Claim(StrEnum):
     BESIDE = "beside"
     """It is of the provider or domain of a host that has the secret already."""
     NONE = "none"
-
-
-def option(host: str) -> str:
-    """What the user types to say yes."""
-    return f"--allow {PREFIX}{host}"
 
 
 def submission(target: Target, results: Sequence[Result[Any]], host: str) -> Claim:

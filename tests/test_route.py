@@ -13,6 +13,7 @@ from smtpcheck.diagnosis import network
 from smtpcheck.lab import Lab
 from smtpcheck.net.door import Door
 from smtpcheck.probes import names
+from smtpcheck.probes.control import control_server
 from smtpcheck.probes.names import NamesFacts, Said
 from smtpcheck.probes.port import PortFacts
 from smtpcheck.route import AddressFacts, Candidate, SubmissionFacts
@@ -228,21 +229,21 @@ def test_srv_promises_the_host_and_port_that_it_names(source: str, host: str, po
 # Names
 
 
-def names(*said: Said) -> NamesFacts:
+def named(*said: Said) -> NamesFacts:
     return NamesFacts(host="h.test", port=587, believed=(HERE,), source="a", invented=(), said=said)
 
 
 def test_two_answers_of_one_resolver_are_forged_only_where_they_share_nothing() -> None:
-    assert names.forged(names(Said("a", (HERE,)), Said("a", (THERE,)))) == (HERE, THERE)
-    assert names.forged(names(Said("a", (HERE,)), Said("a", (HERE, THERE)))) is None
-    assert names.forged(names(Said("a", (HERE,)), Said("b", (THERE,)))) is None
+    assert names.forged(named(Said("a", (HERE,)), Said("a", (THERE,)))) == (HERE, THERE)
+    assert names.forged(named(Said("a", (HERE,)), Said("a", (HERE, THERE)))) is None
+    assert names.forged(named(Said("a", (HERE,)), Said("b", (THERE,)))) is None
 
 
 def test_a_contradiction_names_none_of_the_addresses_used() -> None:
     other = Said("b", (THERE,))
 
-    assert names.contradiction(names(Said("a", (HERE,)), other)) == other
-    assert names.contradiction(names(Said("b", (HERE, THERE)))) is None
+    assert names.contradiction(named(Said("a", (HERE,)), other)) == other
+    assert names.contradiction(named(Said("b", (HERE, THERE)))) is None
 
 
 @pytest.mark.parametrize(
@@ -250,4 +251,4 @@ def test_a_contradiction_names_none_of_the_addresses_used() -> None:
     [("c.test", ("c.test", 0)), ("c.test:25", ("c.test", 25)), ("192.0.2.1:587", ("192.0.2.1", 587))],
 )
 def test_a_control_host_without_a_port_is_asked_on_the_one_in_question(control: str, where: tuple[str, int]) -> None:
-    assert control.control_server(Target(spec="x", kind=HOST.kind, name="x", control=control)) == where
+    assert control_server(Target(spec="x", kind=HOST.kind, name="x", control=control)) == where

@@ -26,7 +26,8 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up: a room may import itself and what is below it.
 ROOMS = (
-    "core", "aliases", "wire", "target", "net", "messages", "conversation", "route", "consent", "contract", "probes", "settings",
+    "core", "aliases", "wire", "target", "net", "messages", "conversation", "route", "consent", "contract", "probes",
+    "settings",
     "diagnosis", "run", "advice", "report", "pasted",
 )  # fmt: skip
 FRONT_DOORS = {"__init__", "__main__", "api", "cli", "notebook", "pytest_plugin"}
@@ -200,7 +201,7 @@ def test_one_blind_handler() -> None:
 
 # Other writing, each with its reason.
 WRITERS = {
-    "smtpcheck/files.py",
+    "smtpcheck/report/files.py",
     "smtpcheck/cli/console.py",  # the null device, for a stream that takes nothing any more
     "smtpcheck/pytest_plugin/runs.py",  # an empty file that claims a target among workers
 }

@@ -15,6 +15,7 @@ import click
 from smtpcheck.cli.console import EXIT, INTERRUPTED, complain, echo, options, outlets, say, status, stop, write_all
 from smtpcheck.cli.layout import under
 from smtpcheck.cli.words import consents, files, mechanisms
+from smtpcheck.target import credentials
 
 if TYPE_CHECKING:
     from smtpcheck.core import Report, Target
@@ -158,7 +159,9 @@ def _agreed(aim: Target, *, reused: bool) -> tuple[tuple[str, ...], float]:
     found = asyncio.run(ask("submission", replace(aim, secret="", send=False, message="", until=None)))
     strange = consent.strangers(aim, found, reused=reused)
     began = time.monotonic()
-    yes = [consent.PREFIX + host for host in strange if click.confirm(_question(aim, host), default=False, err=True)]
+    yes = [
+        credentials.PREFIX + host for host in strange if click.confirm(_question(aim, host), default=False, err=True)
+    ]
     return tuple(yes), time.monotonic() - began
 
 

@@ -47,7 +47,7 @@ def mechanisms(_ctx: click.Context, _param: click.Parameter, typed: str) -> Item
 
 def consents(_ctx: click.Context, _param: click.Parameter, typed: str) -> Items:
     """What `--allow` takes."""
-    from smtpcheck.consent import PREFIX
+    from smtpcheck.target.credentials import PREFIX
     from smtpcheck.target.grammar import CONSENTS
 
     return _fitting((*CONSENTS, PREFIX), typed)

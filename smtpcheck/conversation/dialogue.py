@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from smtpcheck import consent, core
+from smtpcheck import core
 from smtpcheck.conversation.session import Answered, Heard
 from smtpcheck.conversation.wish import Limits, Wish, chosen_mechanism, control_recipient
 from smtpcheck.core import Direction, Event, Kind, Mode, Stage, Step, Subject
 from smtpcheck.net.channel import Channel
 from smtpcheck.net.door import Door
 from smtpcheck.net.failures import Broken, CouldNotAsk, broken
-from smtpcheck.target import providers
+from smtpcheck.target import credentials, providers
 from smtpcheck.target.credentials import gate
 from smtpcheck.wire import ProtocolError, message, sasl, smtp, tls, x509
 from smtpcheck.wire.mask import Mask
@@ -330,7 +330,7 @@ class Dialogue:
             allow=wish.allow,
         )
         if held is Kind.NO_CONSENT:
-            raise CouldNotAsk(Stage.AUTH, held, consent.option(self.subject.name))
+            raise CouldNotAsk(Stage.AUTH, held, credentials.allow_option(self.subject.name))
         if session and session.unsafe and "unverified-auth" not in wish.allow:
             raise Broken(Stage.TLS, Kind.WITHHELD, f"{session.unsafe}, so no secret was sent")
         if held is Kind.UNVERIFIED:

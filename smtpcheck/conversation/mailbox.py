@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from smtpcheck import __version__, consent, core
+from smtpcheck import __version__, core
 from smtpcheck.core import Direction, Event, Kind, Mode, Stage, Step, Subject
 from smtpcheck.net.channel import Channel
 from smtpcheck.net.door import Door
 from smtpcheck.net.failures import Broken, CouldNotAsk
+from smtpcheck.target import credentials
 from smtpcheck.target.credentials import Secret, gate
 from smtpcheck.wire import ProtocolError, imap, sasl, tls, x509
 from smtpcheck.wire.imap import Folder, Response, Shape
@@ -169,7 +170,7 @@ class Mailbox:
     def _gate(self, *, verified: bool = True) -> None:
         held = gate(entrusted=self._entrusted, encrypted=True, verified=verified, allow=())
         if held is Kind.NO_CONSENT:
-            raise CouldNotAsk(Stage.DELIVERY, held, consent.option(self.subject.name))
+            raise CouldNotAsk(Stage.DELIVERY, held, credentials.allow_option(self.subject.name))
         if held:
             raise Broken(Stage.CERTIFICATE, held, "not verified, so no secret was sent")
 

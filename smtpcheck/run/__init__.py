@@ -34,7 +34,6 @@ RESERVE = 0.4
 # What finds the endpoints, and what elects the primary one.
 _LEADING = {"submission", "mx", "address", "port"}
 _ELECTING = {"greeting", "tls", "chain", "mode", "message"}
-_ELECTED_BY = (Stage.DNS, Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.TLS, Stage.CERTIFICATE)
 Onlooker = Callable[[Callable[[], Glimpse]], None]
 
 

@@ -13,8 +13,10 @@ from smtpcheck.contract import Context, Glimpse, Probe
 from smtpcheck.conversation.dialogue import Dialogue
 from smtpcheck.core import Failure, Kind, Result, Skipped, Stage, Status, Subject
 from smtpcheck.net import failures
-from smtpcheck.run import _ELECTED_BY
 from smtpcheck.run.masking import masked
+
+_ELECTED_BY = (Stage.DNS, Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.TLS, Stage.CERTIFICATE)
+
 
 # Side endpoints are waited for at most this long once one endpoint spoke verified TLS, and nothing broke there.
 SIDE_PATIENCE = 5.0

@@ -134,3 +134,12 @@ def gate(*, entrusted: bool, encrypted: bool, verified: bool, allow: tuple[str, 
     if not encrypted:
         return None if "plaintext-auth" in allow else Kind.WITHHELD
     return None if verified or "unverified-auth" in allow else Kind.UNVERIFIED
+
+
+PREFIX = "host:"
+"""Before the name of a host that the user allows."""
+
+
+def allow_option(host: str) -> str:
+    """What the user types to say yes."""
+    return f"--allow {PREFIX}{host}"

@@ -9,7 +9,6 @@ from dataclasses import fields, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from smtpcheck.consent import PREFIX
 from smtpcheck.core import (
     PATHS,
     Mode,
@@ -17,6 +16,7 @@ from smtpcheck.core import (
     Target,
     TargetKind,
 )
+from smtpcheck.target.credentials import PREFIX
 from smtpcheck.wire import ProtocolError
 from smtpcheck.wire.address import Detour, literal, parse_server
 from smtpcheck.wire.dns import a_label

@@ -13,12 +13,11 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
-from smtpcheck import consent
 from smtpcheck.core import Contact, Direction, Evidence, Experiment, Finding, Report, Result, Stage, Subject, Target
 from smtpcheck.probes.delivery import DeliveryFacts
 from smtpcheck.report.saved.pseudonyms import Pseudonyms
 from smtpcheck.report.saved.values import layout
-from smtpcheck.target import providers
+from smtpcheck.target import credentials, providers
 from smtpcheck.wire.certificate import CertificateFacts
 from smtpcheck.wire.smtp import Capabilities
 from smtpcheck.wire.x509 import Flaw
@@ -247,8 +246,8 @@ class _Redaction:
         )
 
     def _consent(self, word: str) -> str:
-        name = word.removeprefix(consent.PREFIX)
-        return word if name == word else consent.PREFIX + self._names.host(name)
+        name = word.removeprefix(credentials.PREFIX)
+        return word if name == word else credentials.PREFIX + self._names.host(name)
 
     def _reference(self, reference: str) -> str:
         kind, colon, where = reference.partition(":")
