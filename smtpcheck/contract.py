@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic
-
-from smtpcheck.core import F, Finding, Rule, Scalar
-
-if TYPE_CHECKING:
-    pass
-
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Generic
 
 from smtpcheck import consent
 from smtpcheck.conversation.dialogue import Dialogue
 from smtpcheck.conversation.mailbox import Mailbox
-from smtpcheck.conversation.wish import Limits, Wish
-from smtpcheck.core import Conversation, Experiment, Kind, Result, Stage, Subject, Target
+from smtpcheck.conversation.plan import Limits, Plan
+from smtpcheck.core import (
+    Conversation,
+    Experiment,
+    F,
+    Finding,
+    Kind,
+    Result,
+    Rule,
+    Scalar,
+    Stage,
+    Subject,
+    Target,
+)
 from smtpcheck.messages.compose import Composed
+from smtpcheck.net.dns import Resolver
 from smtpcheck.net.door import Door
 from smtpcheck.net.failures import CouldNotAsk, NotNeeded
 from smtpcheck.target.credentials import Secret
@@ -34,7 +40,7 @@ MAX_EXPERIMENTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Glimpse:
+class Snapshot:
     """How far a run is, as seen in passing."""
 
     results: tuple[Result[Any], ...]
@@ -49,31 +55,30 @@ class Context:
     def __init__(
         self,
         *,
-        target: Target,
+        plan: Plan,
         door: Door,
-        wish: Wish,
+        resolver: Resolver,
         roots: Roots,
         limits: Limits,
         compared: Callable[[], Roots | None] = lambda: None,
-        message: Composed | None = None,
         mail_secret: Secret | None = None,
         mask: Mask | None = None,
         mail_reused: bool = False,
         secret_slips: tuple[Slip, ...] = (),
         proxies: tuple[str, ...] = (),
     ) -> None:
-        self.target = target
+        self.plan = plan
+        """What to say in a conversation, and to whom."""
         self.door = door
+        self.resolver = resolver
         self.roots = roots
         self.compared = compared
         """The roots that other programs trust; it gives None where there is nothing to compare with."""
         self.limits = limits
-        self.message = message
-        """What is to be sent, None: nothing."""
         self.mail_secret = mail_secret
         """The mailbox's password, None: it can't be looked into."""
         self.mask = Mask() if mask is None else mask
-        """The one mask of the run, for all that is heard in it."""
+        """The one mask of the run, for all that peers say in it."""
         self.mail_reused = mail_reused
         """That password is the login's, which was given for another service."""
         self.secret_slips = secret_slips
@@ -84,26 +89,33 @@ class Context:
         self.results: Sequence[Result[Any]] = ()
         """What is known so far; grows while the run lasts."""
         self.experiments: list[Experiment] = []
-        self._wish = wish
         self._dialogues: dict[Subject, Dialogue] = {}
         self._beside: list[Dialogue] = []
         self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def target(self) -> Target:
+        """Whom to check, and how."""
+        return self.plan.target
+
+    @property
+    def message(self) -> Composed | None:
+        """What is to be sent, None: nothing."""
+        return self.plan.message
 
     def dialogue(self, subject: Subject) -> Dialogue:
         """The one conversation with that endpoint."""
         known = self._dialogues.get(subject)
         if known is None:
-            wish = replace(self._wish, entrusted=consent.entrusted(self.target, self.results))
-            known = Dialogue(subject, self.door, wish, self.roots, self.limits, self.mask)
+            plan = replace(self.plan, entrusted=consent.entrusted(self.target, self.results))
+            known = Dialogue(subject, self.door, plan, self.roots, self.limits, self.mask)
             self._dialogues[subject] = known
         return known
 
     def beside(self, subject: Subject, hello: Hello | None = None, *, segment: int = 0) -> Dialogue:
         """A conversation of its own, for an experiment: without login and without message."""
-        bare = replace(
-            self._wish, secret=None, message=None, tls_required=False, segment=segment, hello=hello or Hello()
-        )
-        made = Dialogue(subject, self.door, bare, self.roots, self.limits, self.mask)
+        plan = self.plan.for_experiment(hello, segment=segment)
+        made = Dialogue(subject, self.door, plan, self.roots, self.limits, self.mask)
         self._beside.append(made)
         return made
 
@@ -123,7 +135,7 @@ class Context:
         if not self.target.experiments:
             raise NotNeeded("experiments are switched off")
         async with self._one_at_a_time:
-            if any(d.heard.told_to_go for d in self.dialogues if d.subject.name == subject.name):
+            if any(d.session.closing for d in self.dialogues if d.subject.name == subject.name):
                 raise NotNeeded("the server said 421; nothing more is tried there")
             if len(self.experiments) >= MAX_EXPERIMENTS:
                 raise CouldNotAsk(Stage.CONNECT, Kind.LOCAL, f"{MAX_EXPERIMENTS} experiments were run already")

@@ -7,7 +7,7 @@ from typing import Any
 
 from smtpcheck.advice import LANGUAGES, Words, entry, placeholders
 from smtpcheck.advice.values import values
-from smtpcheck.conversation.wish import Limits
+from smtpcheck.conversation.plan import Limits
 from smtpcheck.core import Report, Status, Target, Verdict
 from smtpcheck.lab import Lab, Practice
 from smtpcheck.net.system import Machine

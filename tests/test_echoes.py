@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from smtpcheck import api
-from smtpcheck.contract import Glimpse
+from smtpcheck.contract import Snapshot
 from smtpcheck.core import Blocked, Failure, Report, Result
 from smtpcheck.lab import Lab, Practice
 from smtpcheck.lab.imapd import ImapServer
@@ -73,14 +73,14 @@ class Watched:
 
     def __init__(self) -> None:
         self.results: list[Result[Any]] = []
-        self.glimpses: list[Glimpse] = []
+        self.snapshots: list[Snapshot] = []
 
     async def check(self, practice: Practice, **options: Any) -> Report:
         looks: list[Any] = []
 
         def seen(result: Result[Any]) -> None:
             self.results.append(result)
-            self.glimpses += [look() for look in looks]
+            self.snapshots += [look() for look in looks]
 
         given = Secret(practice.password)
         target = aim(practice, **({"sender": "me@lab.test", "recipients": ("you@lab.test",)} | options))
@@ -95,7 +95,7 @@ async def test_no_form_of_the_secret_gets_from_an_smtp_server_into_any_format(pl
 
     assert "<secret>" in repr(report), "it was said"
     assert leaks(report) == {}
-    assert found(repr(watched.results), CANARY) | found(repr(watched.glimpses[-3:]), CANARY) == set()
+    assert found(repr(watched.results), CANARY) | found(repr(watched.snapshots[-3:]), CANARY) == set()
     assert_lossless(report)
 
 

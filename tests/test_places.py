@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from smtpcheck.conversation.dialogue import Dialogue
-from smtpcheck.conversation.wish import Limits, Wish
+from smtpcheck.conversation.plan import Limits, Plan
 from smtpcheck.core import Conversation, Direction, Failure, Kind, Mode, Report, Stage, Subject
 from smtpcheck.lab import Lab, Practice
 from smtpcheck.lab.faults import fault as row_of
@@ -216,11 +216,11 @@ async def test_who_has_said_goodbye_is_asked_nothing_more_and_still_tells_what_i
     async with Lab() as lab:
         practice = await lab.start("healthy")
         subject = Subject(practice.host, "127.0.0.1", practice.port, Mode.STARTTLS)
-        dialogue = Dialogue(subject, Door(resolvers=()), Wish(), Roots((), "none"), SHORT)
+        dialogue = Dialogue(subject, Door(), Plan(parse_target(practice.host)), Roots((), "none"), SHORT)
         await dialogue.reach(Stage.TLS)
         await dialogue.close()
 
-        assert (await dialogue.reach(Stage.TLS)).session is not None
+        assert (await dialogue.reach(Stage.TLS)).tls is not None
         with pytest.raises(CouldNotAsk):
             await dialogue.reach(Stage.EHLO)
         await dialogue.close()
@@ -233,8 +233,8 @@ async def test_who_has_said_goodbye_is_asked_nothing_more_and_still_tells_what_i
 async def test_a_goodbye_that_is_cut_short_is_in_the_record_and_gives_the_place_back() -> None:
     async with Lab() as lab:
         practice = await lab.start("quit-never-answered")
-        subject, door = Subject(practice.host, "127.0.0.1", practice.port, Mode.STARTTLS), Door(resolvers=())
-        dialogue = Dialogue(subject, door, Wish(), Roots((), "none"), SHORT)
+        subject, door = Subject(practice.host, "127.0.0.1", practice.port, Mode.STARTTLS), Door()
+        dialogue = Dialogue(subject, door, Plan(parse_target(practice.host)), Roots((), "none"), SHORT)
         await dialogue.reach(Stage.CERTIFICATE)
         dialogue.leave(60.0)
         await dialogue.close(0.05)

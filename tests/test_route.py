@@ -11,10 +11,11 @@ from smtpcheck import route
 from smtpcheck.core import Blocked, Contact, Failure, Finding, Kind, Mode, Result, Severity, Stage, Subject, Target
 from smtpcheck.diagnosis import network
 from smtpcheck.lab import Lab
+from smtpcheck.net.dns import Resolver
 from smtpcheck.net.door import Door
 from smtpcheck.probes import names
 from smtpcheck.probes.control import control_server
-from smtpcheck.probes.names import NamesFacts, Said
+from smtpcheck.probes.names import NamesFacts, ResolverAnswer
 from smtpcheck.probes.port import PortFacts
 from smtpcheck.route import AddressFacts, Candidate, SubmissionFacts
 from smtpcheck.run import prepare
@@ -28,8 +29,8 @@ RESOLVER = Contact("resolver", "192.0.2.53:53")
 
 
 def contacts(spec: str, **options: Any) -> list[Contact]:
-    door = Door(resolvers=(("192.0.2.53", 53),))
-    return list(prepare.contacts(parse_target(spec, **options), door))
+    resolver = Resolver(Door(), (("192.0.2.53", 53),))
+    return list(prepare.contacts(parse_target(spec, **options), resolver))
 
 
 def result(probe: str, subject: Subject, outcome: Any, *codes: str) -> Result[Any]:
@@ -229,21 +230,21 @@ def test_srv_promises_the_host_and_port_that_it_names(source: str, host: str, po
 # Names
 
 
-def named(*said: Said) -> NamesFacts:
+def named(*said: ResolverAnswer) -> NamesFacts:
     return NamesFacts(host="h.test", port=587, believed=(HERE,), source="a", invented=(), said=said)
 
 
 def test_two_answers_of_one_resolver_are_forged_only_where_they_share_nothing() -> None:
-    assert names.forged(named(Said("a", (HERE,)), Said("a", (THERE,)))) == (HERE, THERE)
-    assert names.forged(named(Said("a", (HERE,)), Said("a", (HERE, THERE)))) is None
-    assert names.forged(named(Said("a", (HERE,)), Said("b", (THERE,)))) is None
+    assert names.forged(named(ResolverAnswer("a", (HERE,)), ResolverAnswer("a", (THERE,)))) == (HERE, THERE)
+    assert names.forged(named(ResolverAnswer("a", (HERE,)), ResolverAnswer("a", (HERE, THERE)))) is None
+    assert names.forged(named(ResolverAnswer("a", (HERE,)), ResolverAnswer("b", (THERE,)))) is None
 
 
 def test_a_contradiction_names_none_of_the_addresses_used() -> None:
-    other = Said("b", (THERE,))
+    other = ResolverAnswer("b", (THERE,))
 
-    assert names.contradiction(named(Said("a", (HERE,)), other)) == other
-    assert names.contradiction(named(Said("b", (HERE, THERE)))) is None
+    assert names.contradiction(named(ResolverAnswer("a", (HERE,)), other)) == other
+    assert names.contradiction(named(ResolverAnswer("b", (HERE, THERE)))) is None
 
 
 @pytest.mark.parametrize(

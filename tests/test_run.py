@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from smtpcheck.contract import Glimpse
+from smtpcheck.contract import Snapshot
 from smtpcheck.core import Mode, Stage
 from smtpcheck.lab import Lab, Practice
 from smtpcheck.net import system
 from smtpcheck.run import run
-from smtpcheck.run.prepare import settled, wish
+from smtpcheck.run.prepare import make_plan, settled
 from smtpcheck.target.credentials import Secret
 from smtpcheck.target.grammar import parse_target
 from tests.checking import SHORT, aim
 
 
-async def looked(practice: Practice, target, until: Callable[[Glimpse], bool]) -> tuple[list[Glimpse], Glimpse]:
-    """Glimpses of a run until one is as wanted, when it is stopped; and the last one, after its end."""
-    begun: asyncio.Future[Callable[[], Glimpse]] = asyncio.get_running_loop().create_future()
+async def looked(practice: Practice, target, until: Callable[[Snapshot], bool]) -> tuple[list[Snapshot], Snapshot]:
+    """Snapshots of a run until one is as wanted, when it is stopped; and the last one, after its end."""
+    begun: asyncio.Future[Callable[[], Snapshot]] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     running = asyncio.create_task(run(target, limits=SHORT, onlooker=begun.set_result, stop=stop))
     look = await begun
@@ -41,7 +41,7 @@ async def test_the_stage_that_hangs_is_the_one_that_is_waited_for() -> None:
         seen, last = await looked(
             practice,
             aim(practice, secret=""),
-            lambda glimpse: any(stage is Stage.STARTTLS for _, stage in glimpse.waiting),
+            lambda snapshot: any(stage is Stage.STARTTLS for _, stage in snapshot.waiting),
         )
 
     (talk,) = seen[-1].conversations
@@ -59,10 +59,10 @@ async def test_who_waits_for_our_own_turn_is_not_waited_for() -> None:
         options = practice.options | {"connect_to": detours, "mode": Mode.STARTTLS, "only_target": True, "ntp": ""}
         target = parse_target(practice.host, **options)
         seen, _ = await looked(
-            practice, target, lambda glimpse: [s for _, s in glimpse.waiting].count(Stage.GREETING) == 2
+            practice, target, lambda snapshot: [s for _, s in snapshot.waiting].count(Stage.GREETING) == 2
         )
 
-    waited = [{subject.port for subject, _ in glimpse.waiting if subject.address} for glimpse in seen]
+    waited = [{subject.port for subject, _ in snapshot.waiting if subject.address} for snapshot in seen]
     assert len(seen[-1].conversations) == 3
     assert max(map(len, waited)) == 2
     assert waited[-1] == {587, 2525}
@@ -86,10 +86,10 @@ def test_the_secret_is_at_hand_for_the_login_alone(
     spec: str, options: dict[str, Any], login: bool, verified: bool
 ) -> None:
     target = replace(parse_target(spec), **options)
-    wanted = wish(target, Secret("x"), None)
+    wanted = make_plan(target, Secret("x"), None)
 
-    assert (wanted.secret is not None, wanted.tls_required) == (login, verified)
-    assert (wanted.message, wanted.octets, wanted.user) == (None, 0, target.user)
+    assert (wanted.secret is not None, wanted.requires_tls) == (login, verified)
+    assert (wanted.message, wanted.octets, wanted.target) == (None, 0, target)
 
 
 def test_the_time_server_of_this_machine_is_asked_where_none_is_named_and_others_may_be() -> None:

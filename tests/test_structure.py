@@ -135,7 +135,7 @@ def test_imports_point_down_only() -> None:
         ("core.py", "from smtpcheck.report.frames import COLUMNS", False),
         ("net/door.py", "from smtpcheck.report.frames import frame", False),
         ("route.py", "from smtpcheck.net.door import Door", True),
-        ("target/grammar.py", "from smtpcheck.conversation.wish import Wish", False),
+        ("target/grammar.py", "from smtpcheck.conversation.plan import Plan", False),
         ("probes/mx.py", "from smtpcheck.probes.port import Port", False),
         ("probes/mx.py", "from smtpcheck.probes import port", False),
         ("probes/mx.py", "from smtpcheck.lab import Lab", False),

@@ -14,9 +14,10 @@ import pytest
 
 from smtpcheck.advice import Words
 from smtpcheck.conversation.dialogue import Dialogue
-from smtpcheck.conversation.wish import Limits, Wish
+from smtpcheck.conversation.plan import Limits, Plan
 from smtpcheck.core import Confidence, Diagnosis, Direction, Failure, Kind, Mode, Report, Stage, Subject, Verdict, Who
 from smtpcheck.lab import Lab, Practice
+from smtpcheck.messages.compose import Composed
 from smtpcheck.net.door import Door
 from smtpcheck.net.failures import Broken
 from smtpcheck.probes import classes
@@ -479,17 +480,16 @@ def ending(script: Mapping[str, Any], then: str) -> dict[str, Any]:
 
 async def walk(practice: Practice, script_stage: Stage) -> tuple[Broken, Dialogue, float]:
     """A dialogue walked to its end, which breaks."""
-    wish = Wish(
-        user=practice.target,
-        secret=Secret(practice.password),
-        sender=practice.target,
-        recipients=("you@lab.test",),
-        message=b"Subject: hello\r\n\r\nhello\r\n.\r\n",
+    plan = Plan(
+        aim(practice, recipients=("you@lab.test",)),
+        Secret(practice.password),
+        Composed(b"Subject: hello\r\n\r\nhello\r\n", "", ""),
+        entrusted=frozenset({practice.host}),
     )
     dialogue = Dialogue(
         Subject(practice.host, "127.0.0.1", practice.port, Mode.STARTTLS),
-        Door(resolvers=()),
-        wish,
+        Door(),
+        plan,
         load_roots(practice.options["ca_file"]),
         replace(SHORT, greeting=1.0, data=1.0),
     )
@@ -514,8 +514,8 @@ async def test_a_line_that_ends_at_any_stage(then: str) -> None:
         assert seconds < MOST_SECONDS
         assert dialogue.closed
         assert dialogue.record.steps[-1].broke is ENDINGS[then], place
-        assert (dialogue.heard.dotted_at is not None) is (place == "dot")
-        assert dialogue.heard.handed is None
+        assert (dialogue.session.dotted_at is not None) is (place == "dot")
+        assert dialogue.session.end_of_data is None
 
 
 @pytest.mark.parametrize("then", ENDINGS)

@@ -14,12 +14,12 @@ import click
 from smtpcheck.cli.console import colored, drawable, width
 
 if TYPE_CHECKING:
-    from smtpcheck.contract import Glimpse
+    from smtpcheck.contract import Snapshot
     from smtpcheck.core import Target
     from smtpcheck.report.terminal.live import Progress
 
 _BEAT = 0.1
-Look = Callable[[], "Glimpse"]
+Look = Callable[[], "Snapshot"]
 
 
 @asynccontextmanager

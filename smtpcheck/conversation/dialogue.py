@@ -1,26 +1,38 @@
-"""How far does one connection get? An SMTP conversation, walked stage by stage and recorded as it goes.
+"""How far does one connection get? An SMTP conversation, walked stage by stage, once for all who ask.
 
-The probes of an endpoint share one `Dialogue`: `await dialogue.reach(stage)` walks there once, whoever asks.
+Theory of operation. The path is a row of legs, one coroutine a stage, in the order of the endpoint's TLS mode. Each leg
+is one task, made when it is first asked for, and waits for the leg before it; so each stage happens once, and a leg that
+broke raises the same error to everybody who asks for it or for one behind it. `reach(stage)` promises just that: it
+returns the session once the last leg of that stage is done (EHLO comes twice under STARTTLS; `first` means the first),
+raises Broken for the peer's doing, CouldNotAsk for ours, and sends nothing twice, whoever asks, as often as they like.
+
+Who asks may be cancelled, the leg may not: legs are awaited through `asyncio.shield`, since another probe may need what
+this one gave up. They end with `leave`, which cancels what is under way, says QUIT where the line is usable, and closes.
+
+Two clocks. Each leg keeps its stage's limit (`Limits`): when it runs out, the server was too slow, which is a fact. The
+deadline of the whole check is the scheduler's: when it runs out, what is unfinished is recorded as broken by DEADLINE,
+which says nothing about the server. Waiting for a place is on neither record: the clock starts behind it.
+
+Places. A host sees two of our connections at most (`Door.slot`). A dialogue takes a place before it connects and gives
+it back when it is closed, so whoever keeps a dialogue open that nobody needs keeps others waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from smtpcheck import core
-from smtpcheck.conversation.session import Answered, Heard
-from smtpcheck.conversation.wish import Limits, Wish, chosen_mechanism, control_recipient
-from smtpcheck.core import Direction, Event, Kind, Mode, Stage, Step, Subject
-from smtpcheck.net.channel import Channel
+from smtpcheck.conversation.line import Line
+from smtpcheck.conversation.plan import Limits, Plan, choose_mechanism, control_recipient
+from smtpcheck.conversation.session import RecipientReply, Session
+from smtpcheck.core import Direction, Kind, Mode, Stage, Subject
 from smtpcheck.net.door import Door
-from smtpcheck.net.failures import Broken, CouldNotAsk, broken
+from smtpcheck.net.failures import Broken, CouldNotAsk
 from smtpcheck.target import credentials, providers
 from smtpcheck.target.credentials import gate
-from smtpcheck.wire import ProtocolError, message, sasl, smtp, tls, x509
+from smtpcheck.wire import ProtocolError, message, sasl, smtp, x509
 from smtpcheck.wire.mask import Mask
 from smtpcheck.wire.smtp import Reply
 
@@ -29,8 +41,6 @@ MAX_CHALLENGES = 8
 QUIT_LIMIT = 1.0
 # RFC 5321 section 3.2: a server that does not know EHLO is asked HELO
 _NO_EHLO = (500, 502, 504)
-# Up to the login another positive code than the one that belongs there is no refusal: it is out of step.
-_STEPS = (Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.AUTH)
 Leg = tuple[Stage, Callable[[], Awaitable[None]]]
 
 
@@ -41,31 +51,23 @@ class Dialogue:
         self,
         subject: Subject,
         door: Door,
-        wish: Wish,
+        plan: Plan,
         roots: x509.Roots,
         limits: Limits | None = None,
         mask: Mask | None = None,
     ) -> None:
         self.subject = subject
-        self.heard = Heard()
+        self.session = Session()
         self.helo: Reply | None = None  # asked where EHLO is not known
-        self.current = Stage.CONNECT
-        self.started = datetime.now(UTC)
         self._door = door
-        self._wish = wish
+        self._plan = plan
         self._roots = roots
         self._limits = limits or Limits()
-        self._mask = mask or sasl.mask_for((wish.user, wish.secret))
-        self._origin = time.perf_counter()
+        self._mask = mask or sasl.mask_for((plan.target.user, plan.secret))
+        self._line = Line(self.session, self._limits, self._mask)
         self._legs = self._path()
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._steps: list[Step] = []
-        self._events: list[Event] = []
-        self._reader = smtp.ReplyReader()
-        self._said = b""  # the first line of the last reply as it came: what a login answers, and nobody else sees
-        self._channel: Channel | None = None
         self._slot = False
-        self._usable = False
         self._goodbye: asyncio.Task[None] | None = None
         self._quiet = asyncio.Event()
         self._abandoned = asyncio.Event()
@@ -91,18 +93,18 @@ class Dialogue:
 
     # What probes call
 
-    async def reach(self, stage: Stage, *, first: bool = False) -> Heard:
-        """Walk to `stage` (its last occurrence on the path, or its first) and say what was heard.
+    async def reach(self, stage: Stage, *, first: bool = False) -> Session:
+        """Walk to `stage` (its last occurrence on the path, or its first); the session as it is then.
 
         Raises Broken where that or an earlier stage broke, CouldNotAsk where our side stopped it.
         """
         places = [index for index, (leg, _) in enumerate(self._legs) if leg is stage]
         if not places:
-            return self.heard
+            return self.session
         await asyncio.shield(self._task(places[0] if first else places[-1]))
-        return self.heard
+        return self.session
 
-    async def silent(self) -> bool:
+    async def stays_silent(self) -> bool:
         """Wait until the greeting is there or overdue; True where nothing at all was said in the quiet time."""
         place = next(index for index, (leg, _) in enumerate(self._legs) if leg is Stage.GREETING)
         quiet = asyncio.create_task(self._quiet.wait())
@@ -110,7 +112,7 @@ class Dialogue:
             await asyncio.wait({self._task(place), quiet}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             quiet.cancel()
-        return self._quiet.is_set() and self.heard.greeting is None
+        return self._quiet.is_set() and self.session.greeting is None
 
     def abandon(self) -> None:
         """Wait no longer for a greeting: the other TLS mode was answered."""
@@ -119,7 +121,7 @@ class Dialogue:
     @property
     def closed(self) -> bool:
         """Said goodbye, or never connected."""
-        return self._channel is None and not self._slot
+        return not self._line.open and not self._slot
 
     @property
     def leaving(self) -> bool:
@@ -132,9 +134,14 @@ class Dialogue:
         return any(not task.done() for task in self._tasks.values())
 
     @property
-    def told_all(self) -> bool:
-        """It broke: nothing more can be learnt on this connection."""
-        return any(step.broke for step in self._steps)
+    def current(self) -> Stage:
+        """The stage under way, or the last one."""
+        return self._line.stage
+
+    @property
+    def broke(self) -> bool:
+        """A stage broke: nothing more can be learnt on this connection."""
+        return any(step.broke for step in self._line.steps)
 
     def leave(self, limit: float = QUIT_LIMIT) -> None:
         """Begin to say goodbye; the place is given back once that is answered or overdue."""
@@ -152,20 +159,18 @@ class Dialogue:
 
     async def _part(self, limit: float) -> None:
         tasks = [task for task in self._tasks.values() if not task.done()]
-        self._usable = self._usable and not tasks
+        self._line.usable = self._line.usable and not tasks
         for task in tasks:
             task.cancel()
         try:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-            if self._channel and self._usable:
-                await self._quit(limit)
+            if self._line.open and self._line.usable:
+                await self._line.quit(limit)
         finally:
             self._give_back()
 
     def _give_back(self) -> None:
-        if self._channel:
-            self._channel.close()
-            self._channel = None
+        self._line.close()
         if self._slot:
             self._slot = False
             self._door.slot(self.subject.name).release()
@@ -173,8 +178,9 @@ class Dialogue:
     @property
     def record(self) -> core.Conversation:
         """Everything said so far."""
+        line = self._line
         return core.Conversation(
-            subject=self.subject, started=self.started, steps=tuple(self._steps), events=tuple(self._events)
+            subject=self.subject, started=line.started, steps=tuple(line.steps), events=tuple(line.events)
         )
 
     # Walking
@@ -193,23 +199,8 @@ class Dialogue:
             raise CouldNotAsk(stage, Kind.LOCAL, "goodbye was said already")
         if not index:
             await self._enter()
-        self.current = stage
-        started, broke = self._now(), None
-        try:
+        with self._line.step(stage):
             await leg()
-        except (Broken, CouldNotAsk) as error:
-            broke = error.kind
-            raise
-        except OSError as error:
-            said = broken(stage, error)
-            broke = said.kind
-            self._usable = False
-            raise said from error
-        except asyncio.CancelledError:
-            broke = Kind.DEADLINE
-            raise
-        finally:
-            self._steps.append(Step(stage, started, self._now() - started, broke))
 
     async def _enter(self) -> None:
         """Wait for a place in the host's budget, which is no time of the host's."""
@@ -217,151 +208,141 @@ class Dialogue:
             raise Broken(Stage.DNS, Kind.NODATA, "no address to connect to")
         await self._door.slot(self.subject.name).acquire()
         self._slot = True
-        self.started, self._origin = datetime.now(UTC), time.perf_counter()
+        self._line.restart_clock()
 
     async def _connect(self) -> None:
         subject = self.subject
         where, limit = (subject.name, subject.address, subject.port), self._limits.connect
-        self._channel = Channel(await self._door.connect(*where, limit, segment=self._wish.segment))
-        self._note(Direction.NOTE, f"connected to {self.subject}".encode())
+        self._line.connect(await self._door.connect(*where, limit, segment=self._plan.segment))
+        self._line.note(Direction.NOTE, f"connected to {self.subject}".encode())
 
     async def _greeting(self) -> None:
-        connected = self._now()
+        connected = self._line.now()
         timer = asyncio.get_running_loop().call_later(self._limits.quiet, self._grow_quiet)
-        reply = asyncio.create_task(self._reply(self._limits.greeting))
+        reply = asyncio.create_task(self._line.reply(self._limits.greeting))
         given_up = asyncio.create_task(self._abandoned.wait())
         try:
             await asyncio.wait({reply, given_up}, return_when=asyncio.FIRST_COMPLETED)
             if not reply.done():
-                raise Broken(Stage.GREETING, Kind.TIMEOUT, f"nothing was said in {self._now() - connected:.1f} s")
-            self.heard.greeting = await reply
+                raise Broken(Stage.GREETING, Kind.TIMEOUT, f"nothing was said in {self._line.now() - connected:.1f} s")
+            self.session.greeting = await reply
         finally:
             timer.cancel()
             given_up.cancel()
             reply.cancel()
-        self.heard.greeted_after = self._now() - connected
-        self._expect(self.heard.greeting, 220)
-        self._usable = True
-        self._nothing_more()
+        self.session.greeting_seconds = self._line.now() - connected
+        self._line.expect(self.session.greeting, 220)
+        self._line.usable = True
+        self._line.expect_silence()
 
     def _grow_quiet(self) -> None:
-        if not self._reader.begun:
+        if not self._line.begun:
             self._quiet.set()
 
     async def _ehlo(self) -> None:
-        self.heard.ehlo = reply = await self._command(b"EHLO " + self._name())
+        self.session.ehlo = reply = await self._line.command(b"EHLO " + self._name())
         if reply.code in _NO_EHLO and await self._helo():
             return
-        self._expect(reply, 250)
-        self._nothing_more()
-        self.heard.capabilities = smtp.parse_capabilities(reply)
+        self._line.expect(reply, 250)
+        self._line.expect_silence()
+        self.session.capabilities = smtp.parse_capabilities(reply)
 
     async def _helo(self) -> bool:
         """HELO once; False where it does not help, so that the refusal of EHLO stands."""
         try:
-            self.helo = await self._command(b"HELO " + self._name())
+            self.helo = await self._line.command(b"HELO " + self._name())
         except (Broken, OSError):
-            self._usable = False
+            self._line.usable = False
         if self.helo is None or self.helo.code != 250:
             return False
-        self._nothing_more()
-        self.heard.capabilities = smtp.Capabilities(smtp.parse_capabilities(self.helo).name)
+        self._line.expect_silence()
+        self.session.capabilities = smtp.Capabilities(smtp.parse_capabilities(self.helo).name)
         return True
 
     async def _secure_ehlo(self) -> None:
-        if self.heard.plain:
+        if self.session.plain:
             return
-        self.heard.secure_ehlo = reply = await self._command(b"EHLO " + self._name())
-        self._expect(reply, 250)
-        self._nothing_more()
-        self.heard.secure_capabilities = smtp.parse_capabilities(reply)
+        self.session.secure_ehlo = reply = await self._line.command(b"EHLO " + self._name())
+        self._line.expect(reply, 250)
+        self._line.expect_silence()
+        self.session.secure_capabilities = smtp.parse_capabilities(reply)
 
     async def _starttls(self) -> None:
-        assert self.heard.capabilities is not None
-        if "STARTTLS" not in self.heard.capabilities.keywords:
-            if not self._wish.tls_required or "plaintext-auth" in self._wish.allow:
-                self.heard.plain = True
+        assert self.session.capabilities is not None
+        if "STARTTLS" not in self.session.capabilities.keywords:
+            if not self._plan.requires_tls or "plaintext-auth" in self._plan.target.allow:
+                self.session.plain = True
                 return
             why = "EHLO does not list STARTTLS" if self.helo is None else "HELO was accepted and EHLO was not"
-            raise Broken(Stage.STARTTLS, Kind.NOT_OFFERED, why, self.heard.ehlo.raw if self.heard.ehlo else b"")
-        self.heard.starttls = reply = await self._command(b"STARTTLS")
-        self._expect(reply, 220)
-        if self._reader.rest:
+            raise Broken(Stage.STARTTLS, Kind.NOT_OFFERED, why, self.session.ehlo.raw if self.session.ehlo else b"")
+        self.session.starttls = reply = await self._line.command(b"STARTTLS")
+        self._line.expect(reply, 220)
+        if self._line.extra:
             # CVE-2011-0411 and its kin: read on in plain text, it would count as said under TLS
-            raise Broken(Stage.STARTTLS, Kind.INJECTED, "bytes after the 220", self._mask(self._reader.rest)[:512])
+            raise Broken(Stage.STARTTLS, Kind.INJECTED, "bytes after the 220", self._line.extra)
 
     async def _tls(self) -> None:
-        if self.heard.plain:
+        if self.session.plain:
             return
-        assert self._channel is not None
-        self._usable = False
-        try:
-            session = await self._channel.upgrade(self.subject.name, self._limits.tls, self._wish.hello)
-        except tls.TlsError as error:
-            raise self._tls_broken(error) from error
-        self._usable = self.subject.mode is not Mode.IMPLICIT
-        self.heard.session = session
-        self._note(Direction.NOTE, f"TLS: {session.version}, {session.cipher}".encode())
-
-    def _tls_broken(self, error: tls.TlsError) -> Broken:
-        self._usable = False
-        return Broken(self.current, error.kind, error.detail, self._mask(error.raw))
+        self.session.tls = tls = await self._line.upgrade(self.subject.name, self._plan.hello)
+        self._line.usable = self.subject.mode is not Mode.IMPLICIT
+        self._line.note(Direction.NOTE, f"TLS: {tls.version}, {tls.cipher}".encode())
 
     async def _certificate(self) -> None:
-        if self.heard.session is None:
+        if self.session.tls is None:
             return
-        self.heard.verified_at = datetime.now(UTC)
-        self.heard.verdict = verdict = x509.verify(
-            self.heard.session.chain, self.subject.name, self._roots, self.heard.verified_at
+        self.session.verified_at = datetime.now(UTC)
+        self.session.verdict = verdict = x509.verify(
+            self.session.tls.chain, self.subject.name, self._roots, self.session.verified_at
         )
-        self._note(Direction.NOTE, b"certificate: " + (b"verified" if verdict.verified else b"not verified"))
+        self._line.note(Direction.NOTE, b"certificate: " + (b"verified" if verdict.verified else b"not verified"))
 
     # AUTH, MAIL, RCPT
 
     async def _auth(self) -> None:
-        wish, login = self._wish, self.heard.login
-        if wish.secret is None:
+        plan, login, allow = self._plan, self.session.login, self._plan.target.allow
+        if plan.secret is None:
             return
-        session, verdict = self.heard.session, self.heard.verdict
+        tls, verdict = self.session.tls, self.session.verdict
         held = gate(
-            entrusted=self.subject.name in wish.entrusted,
-            encrypted=session is not None,
+            entrusted=self.subject.name in plan.entrusted,
+            encrypted=tls is not None,
             verified=verdict is not None and verdict.verified,
-            allow=wish.allow,
+            allow=allow,
         )
         if held is Kind.NO_CONSENT:
             raise CouldNotAsk(Stage.AUTH, held, credentials.allow_option(self.subject.name))
-        if session and session.unsafe and "unverified-auth" not in wish.allow:
-            raise Broken(Stage.TLS, Kind.WITHHELD, f"{session.unsafe}, so no secret was sent")
+        if tls and tls.unsafe and "unverified-auth" not in allow:
+            raise Broken(Stage.TLS, Kind.WITHHELD, f"{tls.unsafe}, so no secret was sent")
         if held is Kind.UNVERIFIED:
             raise Broken(Stage.CERTIFICATE, held, "the certificate did not verify, so no secret was sent")
         if held:
             raise CouldNotAsk(Stage.AUTH, held, "no TLS, so no secret was sent")
         row = providers.by_host(self.subject.name)
-        login.mechanism = name = chosen_mechanism(wish, self.heard, row)
+        login.mechanism = name = choose_mechanism(plan, self.session, row)
         if not name:
             raise Broken(Stage.AUTH, Kind.NOT_OFFERED, "no mechanism in common")
-        login.looks = sasl.look(wish.secret, row.credential.shape if row and name not in sasl.TOKENS else "")
+        login.looks = sasl.look(plan.secret, row.credential.shape if row and name not in sasl.TOKENS else "")
         try:
-            await self._log_in(sasl.begin(name, wish.user, wish.secret, self.subject.name, self.subject.port))
+            await self._log_in(sasl.begin(name, plan.target.user, plan.secret, self.subject.name, self.subject.port))
         except sasl.Unsayable as error:
             raise CouldNotAsk(Stage.AUTH, Kind.UNSUPPORTED, str(error)) from error
 
     async def _log_in(self, exchange: sasl.Exchange) -> None:
-        login, first = self.heard.login, exchange.initial()
+        login, first = self.session.login, exchange.initial()
         login.attempts += 1
         line, waiting = sasl.command(login.mechanism, first)
-        reply = await self._command(line, self._limits.auth)
+        reply = await self._line.command(line, self._limits.auth)
         try:
             for _ in range(MAX_CHALLENGES):
                 if reply.code != 334:
                     break
                 login.reply = reply
-                answer, waiting = waiting or exchange.answer(self._said), None
+                answer, waiting = waiting or exchange.answer(self._line.last), None
                 login.refusal = exchange.refusal and exchange.refusal.masked(self._mask.text)
-                reply = await self._command(answer, self._limits.auth)
+                reply = await self._line.command(answer, self._limits.auth)
             login.reply = reply
-            self._expect(reply, 235)
+            self._line.expect(reply, 235)
             exchange.finish()
         except ProtocolError as error:
             if reply.code == 334:
@@ -372,163 +353,69 @@ class Dialogue:
     async def _cancel(self) -> None:
         """RFC 4954 section 4: `*` ends a login; what is answered to it changes nothing."""
         try:
-            await self._command(b"*")
+            await self._line.command(b"*")
         except (Broken, OSError):
-            self._usable = False
+            self._line.usable = False
 
     async def _mail(self) -> None:
-        offered = self.heard.secure_capabilities or self.heard.capabilities
+        offered = self.session.secure_capabilities or self.session.capabilities
         known = offered.keywords if offered else {}
-        missing = sorted(self._wish.needs - set(known))
+        plan, needs = self._plan, self._plan.needs
+        missing = sorted(needs - set(known))
         if missing:
             raise Broken(Stage.MAIL, Kind.NOT_OFFERED, f"EHLO does not list {missing[0]}")
-        command = b"MAIL FROM:<%s>" % self._path_of(self._wish.sender)
-        command += b" BODY=8BITMIME" if "8BITMIME" in self._wish.needs else b""
-        command += b" SMTPUTF8" if "SMTPUTF8" in self._wish.needs else b""
-        if self._wish.message is not None and "SIZE" in known:
-            command += b" SIZE=%d" % self._wish.octets
-        self.heard.mail = reply = await self._command(command)
-        self._expect(reply, 250)
+        command = b"MAIL FROM:<%s>" % self._mailbox_of(plan.target.sender)
+        command += b" BODY=8BITMIME" if "8BITMIME" in needs else b""
+        command += b" SMTPUTF8" if "SMTPUTF8" in needs else b""
+        if plan.message is not None and "SIZE" in known:
+            command += b" SIZE=%d" % plan.octets
+        self.session.mail = reply = await self._line.command(command)
+        self._line.expect(reply, 250)
 
-    def _path_of(self, address: str) -> bytes:
+    def _mailbox_of(self, address: str) -> bytes:
         try:
-            return message.addressed(address, smtputf8="SMTPUTF8" in self._wish.needs)
+            return message.addressed(address, smtputf8="SMTPUTF8" in self._plan.needs)
         except ProtocolError as error:
             raise CouldNotAsk(self.current, Kind.LOCAL, str(error)) from error
 
     async def _rcpt(self) -> None:
-        for recipient in self._wish.recipients:
-            reply = await self._command(b"RCPT TO:<%s>" % self._path_of(recipient))
-            self.heard.rcpt += (Answered(recipient, reply),)
-            if self.heard.told_to_go:
+        for recipient in self._plan.target.recipients:
+            reply = await self._line.command(b"RCPT TO:<%s>" % self._mailbox_of(recipient))
+            self.session.rcpt += (RecipientReply(recipient, reply),)
+            if self.session.closing:
                 break
-        accepted = [answer for answer in self.heard.rcpt if answer.accepted]
-        if postmaster := control_recipient(self._wish, self.heard):
+        accepted = [answer for answer in self.session.rcpt if answer.accepted]
+        if postmaster := control_recipient(self._plan, self.session):
             await self._compare(postmaster)
-        if self._usable and not self.heard.told_to_go and (self._wish.message is None or not accepted):
-            await self._command(b"RSET")
-        if not accepted and self.heard.rcpt:
-            self._expect(self.heard.rcpt[-1].reply, 250, 251)
+        if self._line.usable and not self.session.closing and (self._plan.message is None or not accepted):
+            await self._line.command(b"RSET")
+        if not accepted and self.session.rcpt:
+            self._line.expect(self.session.rcpt[-1].reply, 250, 251)
 
     async def _compare(self, postmaster: str) -> None:
-        """Ask for another recipient of the domain; a line lost here changes nothing of what was heard before."""
+        """Ask for another recipient of the domain; a line lost here changes nothing of what was said before."""
         try:
-            self.heard.control = Answered(postmaster, await self._command(b"RCPT TO:<%s>" % self._path_of(postmaster)))
+            self.session.control = RecipientReply(
+                postmaster, await self._line.command(b"RCPT TO:<%s>" % self._mailbox_of(postmaster))
+            )
         except (Broken, OSError):
-            self._usable = False
+            self._line.usable = False
 
     async def _data(self) -> None:
-        if self._wish.message is None:
+        if self._plan.message is None:
             return
-        self.heard.data = reply = await self._command(b"DATA")
-        self._expect(reply, 354)
-        self._note(Direction.OUT, b"(message of %d octets)" % len(self._wish.message))
-        await self._send(self._wish.message, self._limits.data)
-        self.heard.dotted_at = datetime.now(UTC)
-        self.heard.handed = reply = await self._reply(self._limits.data)
-        self._expect(reply, 250)
-
-    # Lines
+        content = message.dot_stuffed(self._plan.message.message)
+        self.session.data = reply = await self._line.command(b"DATA")
+        self._line.expect(reply, 354)
+        self._line.note(Direction.OUT, b"(message of %d octets)" % len(content))
+        await self._line.send(content, self._limits.data)
+        self.session.dotted_at = datetime.now(UTC)
+        self.session.end_of_data = reply = await self._line.reply(self._limits.data)
+        self._line.expect(reply, 250)
 
     def _name(self) -> bytes:
-        assert self._channel is not None
+        name = self._plan.target.ehlo
         try:
-            return (self._wish.ehlo or self._channel.literal).encode("idna" if self._wish.ehlo else "ascii")
+            return (name or self._line.literal).encode("idna" if name else "ascii")
         except UnicodeError as error:
             raise CouldNotAsk(Stage.EHLO, Kind.LOCAL, "the name to say in EHLO is no host name") from error
-
-    async def _command(self, line: bytes | sasl.Line, limit: float | None = None) -> Reply:
-        secret = isinstance(line, sasl.Line)
-        raw, shown = (line.raw, line.shown) if isinstance(line, sasl.Line) else (line, line)
-        if isinstance(line, sasl.Line):
-            self._mask.made(raw, line.proofs)
-        if b"\r" in raw or b"\n" in raw:
-            raise CouldNotAsk(self.current, Kind.LOCAL, "a line end inside a command")
-        self._nothing_more()
-        self._note(Direction.OUT, shown, masked=secret)
-        await self._send(raw + b"\r\n", self._limits.reply)
-        return await self._reply(limit or self._limits.reply)
-
-    async def _send(self, data: bytes, limit: float) -> None:
-        assert self._channel is not None
-        try:
-            async with asyncio.timeout(limit):
-                await self._channel.write(data)
-        except tls.TlsError as error:
-            raise self._tls_broken(error) from error
-
-    async def _reply(self, limit: float) -> Reply:
-        try:
-            async with asyncio.timeout(limit):
-                reply = await self._read_reply()
-        except TimeoutError as error:
-            raise self._unfinished(Kind.TIMEOUT, f"no answer in {limit:g} s") from error
-        except ProtocolError as error:
-            raise self._unfinished(Kind.GARBAGE, str(error)) from error
-        except tls.TlsError as error:
-            raise self._tls_broken(error) from error
-        self._said = reply.lines[0]
-        reply = replace(reply, lines=self._mask.lines(reply.lines))
-        for index, text in enumerate(reply.lines):
-            last = index == len(reply.lines) - 1
-            self._note(Direction.IN, b"%d%s%s" % (reply.code, b" " if last else b"-", text))
-        self.heard.told_to_go = self.heard.told_to_go or reply.code == 421
-        return reply
-
-    async def _read_reply(self) -> Reply:
-        reply = self._reader.feed(b"")
-        while reply is None:
-            data = await self._channel.read() if self._channel else b""
-            if not data:
-                raise self._unfinished(Kind.CLOSED, "the connection was closed instead of a reply")
-            reply = self._reader.feed(data)
-        return reply
-
-    def _unfinished(self, kind: Kind, detail: str) -> Broken:
-        self._usable = False
-        partial = self._reader.partial(self._mask.lines)
-        if partial:
-            self._note(Direction.IN, partial)
-        if not self._reader.plausible:
-            kind = Kind.GARBAGE
-        return Broken(self.current, kind, detail, partial)
-
-    def _expect(self, reply: Reply, *codes: int) -> None:
-        if reply.code not in codes:
-            self._usable = self._usable and not self.heard.told_to_go
-            kind = Kind.GARBAGE if reply.positive and self.current in _STEPS else Kind.REJECTED
-            raise Broken(self.current, kind, f"{reply.code}, not {codes[0]}", reply.raw)
-
-    def _nothing_more(self) -> None:
-        """RFC 5321 section 4.2: one reply a command. Only what has arrived is seen; 421 may always be said (3.8)."""
-        assert self._channel is not None
-        more = self._reader.rest or self._channel.early
-        if not more or more.startswith(b"421"):
-            return
-        raw = self._mask(more)[:512]
-        self._note(Direction.IN, raw)
-        self._reader, self._channel.early = smtp.ReplyReader(), b""
-        if self.current is not Stage.QUIT:
-            raise Broken(self.current, Kind.INJECTED, "more was said than the one reply", raw)
-
-    async def _quit(self, limit: float) -> None:
-        self.current = Stage.QUIT
-        started, broke = self._now(), None
-        try:
-            async with asyncio.timeout(limit):
-                await self._command(b"QUIT", limit)
-        except (Broken, CouldNotAsk) as error:
-            broke = error.kind
-        except OSError as error:
-            broke = broken(Stage.QUIT, error).kind
-        except asyncio.CancelledError:
-            broke = Kind.TIMEOUT
-            raise
-        finally:
-            self._steps.append(Step(Stage.QUIT, started, self._now() - started, broke))
-
-    def _now(self) -> float:
-        return time.perf_counter() - self._origin
-
-    def _note(self, direction: Direction, raw: bytes, *, masked: bool = False) -> None:
-        self._events.append(Event(self._now(), direction, self.current, raw[: smtp.MAX_LINE], masked))

@@ -1,13 +1,14 @@
-"""What is to be said in a conversation, and what was heard in it?"""
+"""What has the server said so far? The state of one SMTP session (RFC 5321 section 3)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from smtpcheck.wire import sasl, smtp, tls, x509
+from smtpcheck.wire import sasl, smtp, x509
 from smtpcheck.wire.challenges import OAuthRefusal
 from smtpcheck.wire.smtp import Reply
+from smtpcheck.wire.tls import TlsSession
 
 
 @dataclass(slots=True)
@@ -25,8 +26,8 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """One recipient and what was said to it."""
+class RecipientReply:
+    """One recipient and the reply to its RCPT."""
 
     recipient: str
     reply: Reply
@@ -43,32 +44,32 @@ class Answered:
 
 
 @dataclass(slots=True)
-class Heard:
-    """What was learnt so far, also by a walk that broke."""
+class Session:
+    """The replies so far and what follows from them, also of a session that broke."""
 
     greeting: Reply | None = None
-    greeted_after: float = 0.0
+    greeting_seconds: float = 0.0
     """Seconds from the connection to the greeting."""
     ehlo: Reply | None = None
     capabilities: smtp.Capabilities | None = None
     starttls: Reply | None = None
     plain: bool = False
     """No TLS was offered and none was required."""
-    session: tls.TlsSession | None = None
+    tls: TlsSession | None = None
     verdict: x509.Verdict | None = None
     verified_at: datetime | None = None
     secure_ehlo: Reply | None = None
     secure_capabilities: smtp.Capabilities | None = None
     login: Login = field(default_factory=Login)
     mail: Reply | None = None
-    rcpt: tuple[Answered, ...] = ()
-    control: Answered | None = None
-    """What was said to postmaster@ of the first refused recipient's domain, where that was asked."""
+    rcpt: tuple[RecipientReply, ...] = ()
+    control: RecipientReply | None = None
+    """The reply to postmaster@ of the first refused recipient's domain, where that was asked."""
     data: Reply | None = None
-    """The answer to DATA."""
-    handed: Reply | None = None
-    """The answer to the final dot."""
+    """The reply to DATA."""
+    end_of_data: Reply | None = None
+    """The reply to the final dot (RFC 5321 section 4.1.1.4)."""
     dotted_at: datetime | None = None
-    """When the final dot was written: from then on the message may be on its way, whatever is heard."""
-    told_to_go: bool = False
-    """A 421 was said: nothing more is tried here."""
+    """When the final dot was written: from then on the message may be on its way, whatever is replied."""
+    closing: bool = False
+    """A 421 came (RFC 5321 section 3.8): nothing more is tried here."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from smtpcheck.conversation.session import Answered
+from smtpcheck.conversation.session import RecipientReply
 from smtpcheck.core import Evidence, Finding, Result, Severity, Stage, Who
 from smtpcheck.diagnosis.words import postmaster, replies
 from smtpcheck.probes.chain import Chain
@@ -77,7 +77,7 @@ def _of(result: Result[Any], finding: Finding) -> Evidence:
 def _raw(result: Result[Any], finding: Finding) -> bytes:
     facts = result.facts
     control = getattr(facts, "control", None)
-    if isinstance(control, Answered) and finding.seen.get("address") == control.recipient:
+    if isinstance(control, RecipientReply) and finding.seen.get("address") == control.recipient:
         return control.reply.raw
     answers = [getattr(facts, name, None) for name in ("reply", "mail", "starttls", "secure_ehlo", "greeting")]
     answers += [

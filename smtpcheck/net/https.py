@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 from smtpcheck.core import Kind, Stage
 from smtpcheck.net.channel import Channel
-from smtpcheck.net.door import MAX_HTTP, Door, http_body
+from smtpcheck.net.dns import Resolver
+from smtpcheck.net.door import Door
 from smtpcheck.net.failures import Broken, broken
+from smtpcheck.net.http import exchange, public_as
 from smtpcheck.wire import ProtocolError, tls, x509
 
 # RFC 8461 section 3.3 suggests a minute; a person does not wait so long
@@ -16,16 +18,18 @@ LIMIT = 5.0
 PORT = 443
 
 
-async def fetch(door: Door, host: str, path: str, *, near: str, roots: x509.Roots, limit: float = LIMIT) -> bytes:
+async def fetch(
+    door: Door, resolver: Resolver, host: str, path: str, *, near: str, roots: x509.Roots, limit: float = LIMIT
+) -> bytes:
     """The body; no redirects (RFC 8461 section 3.3), bounded bytes and time, and no address less public than `near`.
 
     Raises Broken for what the server or its certificate did, CouldNotAsk for what our side could not.
     """
-    address = await door.public_as(near, host)
+    address = await public_as(resolver, near, host)
     stream = await door.connect(host, address, PORT, limit)
     try:
         async with asyncio.timeout(limit):
-            return await _exchange(Channel(stream), host, path, roots)
+            return await _verified_get(Channel(stream), host, path, roots)
     except TimeoutError as error:
         raise Broken(Stage.POLICY, Kind.TIMEOUT, f"no answer in {limit:g} s") from error
     except tls.TlsError as error:
@@ -38,16 +42,12 @@ async def fetch(door: Door, host: str, path: str, *, near: str, roots: x509.Root
         stream.close()
 
 
-async def _exchange(channel: Channel, host: str, path: str, roots: x509.Roots) -> bytes:
+async def _verified_get(channel: Channel, host: str, path: str, roots: x509.Roots) -> bytes:
     session = await channel.upgrade(host, LIMIT)
     verdict = x509.verify(session.chain, host, roots, datetime.now(UTC))
     if not verdict.verified:
         flaw = verdict.flaws[0].text if verdict.flaws else "it is for another name"
         raise Broken(Stage.POLICY, Kind.UNVERIFIED, f"the certificate of {host} does not verify: {flaw}")
-    await channel.write(f"GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: smtpcheck\r\n\r\n".encode("ascii"))
-    data = b""
-    while chunk := await channel.read():
-        data += chunk
-        if len(data) > MAX_HTTP:
-            raise ProtocolError(f"more than {MAX_HTTP} bytes")
-    return http_body(data)
+    return await exchange(
+        channel, f"GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: smtpcheck\r\n\r\n".encode("ascii")
+    )

@@ -10,7 +10,7 @@ from typing import Any
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
 from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target, TargetKind
-from smtpcheck.net.door import Door
+from smtpcheck.net.dns import Resolver
 from smtpcheck.route import AddressFacts
 from smtpcheck.wire import dns
 from smtpcheck.wire.address import literal
@@ -53,7 +53,7 @@ class Address(Probe[AddressFacts]):
         detoured = tuple(dict.fromkeys(d.address for d in ctx.door.detours if d.host in ("", host)))
         if detoured:
             return _fixed(host, detoured, "connect-to")
-        a, aaaa = await asyncio.gather(_look_up(ctx.door, host, "A"), _look_up(ctx.door, host, "AAAA"))
+        a, aaaa = await asyncio.gather(_look_up(ctx.resolver, host, "A"), _look_up(ctx.resolver, host, "AAAA"))
         return AddressFacts(host=host, a=a, aaaa=aaaa)
 
     def judge(self, facts: AddressFacts) -> Iterator[Finding]:
@@ -86,15 +86,15 @@ def _fixed(host: str, addresses: tuple[str, ...], source: str) -> AddressFacts:
     )
 
 
-async def _look_up(door: Door, host: str, type_: str) -> dns.Answer:
+async def _look_up(resolver: Resolver, host: str, type_: str) -> dns.Answer:
     """As a program would: hosts file, then the resolver, a single label with the search domains first."""
-    other = door.hosts_file(host, "A" if type_ == "AAAA" else "AAAA")
-    in_hosts = door.hosts_file(host, type_)
+    other = resolver.hosts_file(host, "A" if type_ == "AAAA" else "AAAA")
+    in_hosts = resolver.hosts_file(host, type_)
     if in_hosts or other:
-        return in_hosts or dns.Answer(name=host, type=type_, broke=Kind.NODATA, source=door.hosts_source)
+        return in_hosts or dns.Answer(name=host, type=type_, broke=Kind.NODATA, source=resolver.hosts_source)
     if "." not in host.rstrip("."):
-        for domain in door.search[:3]:
-            answer = await door.ask(f"{host}.{domain}", type_)
+        for domain in resolver.search[:3]:
+            answer = await resolver.ask(f"{host}.{domain}", type_)
             if answer.addresses:
                 return answer
-    return await door.ask(host, type_)
+    return await resolver.ask(host, type_)

@@ -82,20 +82,20 @@ class Auth(Probe[AuthFacts]):
             await dialogue.reach(Stage.AUTH)
         except Broken as broken:
             error = broken.unless(Stage.AUTH)
-        login = dialogue.heard.login
+        login = dialogue.session.login
         return AuthFacts(
             offered=login.offered,
             offered_in_clear=login.offered_in_clear,
             mechanism=login.mechanism,
             attempts=login.attempts,
             reply=login.reply,
-            encrypted=dialogue.heard.session is not None,
+            encrypted=dialogue.session.tls is not None,
             broke=error.kind if error else None,
             detail=error.detail if error else "",
             raw=error.raw if error else b"",
             looks=login.looks,
             refusal=login.refusal,
-            upgraded=dialogue.heard.starttls is not None and dialogue.heard.session is not None,
+            upgraded=dialogue.session.starttls is not None and dialogue.session.tls is not None,
         )
 
     def judge(self, facts: AuthFacts) -> Iterator[Finding]:

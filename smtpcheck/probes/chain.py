@@ -100,24 +100,24 @@ class Chain(Probe[ChainFacts]):
 
     async def observe(self, subject: Subject, ctx: Context) -> ChainFacts:
         """No packet of its own: the chain came with the handshake."""
-        heard = await ctx.dialogue(subject).reach(Stage.CERTIFICATE)
-        if heard.session is None or heard.verdict is None or heard.verified_at is None:
+        session = await ctx.dialogue(subject).reach(Stage.CERTIFICATE)
+        if session.tls is None or session.verdict is None or session.verified_at is None:
             raise NotNeeded("no TLS was offered, so no certificate was shown")
-        certificates = tuple(_readable(heard.session.chain))
-        clean = heard.verdict.verified and not heard.verdict.strict
+        certificates = tuple(_readable(session.tls.chain))
+        clean = session.verdict.verified and not session.verdict.strict
         return ChainFacts(
             name=subject.name,
-            at=heard.verified_at,
+            at=session.verified_at,
             roots=ctx.roots.fingerprint,
             roots_source=ctx.roots.source,
-            chain=heard.session.chain,
+            chain=session.tls.chain,
             certificates=certificates,
             order=chain_order(certificates),
-            verdict=heard.verdict,
+            verdict=session.verdict,
             store=len(ctx.roots.der),
-            stapled=bool(heard.session.staple),
-            revoked=bool(certificates) and revoked(heard.session.staple, certificates[0].serial),
-            interpreter="" if clean else x509.interpreter_says(heard.session.chain, subject.name, ctx.roots),
+            stapled=bool(session.tls.staple),
+            revoked=bool(certificates) and revoked(session.tls.staple, certificates[0].serial),
+            interpreter="" if clean else x509.interpreter_says(session.tls.chain, subject.name, ctx.roots),
         )
 
     def judge(self, facts: ChainFacts) -> Iterator[Finding]:

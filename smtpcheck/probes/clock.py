@@ -58,7 +58,7 @@ class Clock(Probe[ClockFacts]):
 
     async def observe(self, subject: Subject, ctx: Context) -> ClockFacts:
         """One datagram each way; silence is not knowing."""
-        address = await ctx.door.first_address(subject.name)
+        address = await ctx.resolver.first_address(subject.name)
         if not address:
             raise CouldNotAsk(Stage.CLOCK, Kind.NXDOMAIN, f"the NTP server {subject.name} has no address")
         sent = time.time()

@@ -69,7 +69,7 @@ class Control(Probe[ControlFacts]):
         """One connection; the greeting is read where it comes in clear."""
         host, stated = control_server(ctx.target)
         port = stated or subject.port
-        address = await ctx.door.first_address(host)
+        address = await ctx.resolver.first_address(host)
         if not address:
             raise CouldNotAsk(Stage.DNS, Kind.NODATA, f"no address of the control host {host[:80]}")
         async with ctx.experiment(self.name, subject):

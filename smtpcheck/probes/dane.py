@@ -97,7 +97,7 @@ class DaneTlsa(Probe[DaneFacts]):
 
 
 async def _association(host: str, port: int, domain: str, ctx: Context) -> Association:
-    answer = await ctx.door.ask(f"_{port}._tcp.{host}", "TLSA")
+    answer = await ctx.resolver.ask(f"_{port}._tcp.{host}", "TLSA")
     mine = [r for r in ctx.results if r.subject.name == host]
     chain = next((r.facts for r in mine if r.probe == "chain" and r.facts is not None), None)
     plain = any(getattr(r.facts, "plain", False) for r in mine if r.probe == "tls")

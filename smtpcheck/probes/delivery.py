@@ -65,7 +65,7 @@ class Delivery(Probe[DeliveryFacts]):
         if ctx.mail_secret is None or ctx.message is None:
             raise CouldNotAsk(Stage.DELIVERY, Kind.WITHHELD, "no password for the mailbox")
         handed = next(r.facts.dotted_at for r in ctx.results if r.probe == "message" and r.facts is not None)
-        address = await ctx.door.first_address(subject.name)
+        address = await ctx.resolver.first_address(subject.name)
         if not address:
             raise CouldNotAsk(Stage.DELIVERY, Kind.NXDOMAIN, f"the IMAP host {subject.name} has no address")
         user = ctx.target.imap_user or ctx.target.recipients[0]

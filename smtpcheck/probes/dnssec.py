@@ -38,7 +38,7 @@ class Dnssec(Probe[DnssecFacts]):
         """One question more, to the same resolver."""
         failed = next(a for r in ctx.results if r.subject == subject for a in _failed(r))
         async with ctx.experiment(self.name, subject):
-            return DnssecFacts(answer=await ctx.door.ask_unchecked(failed.name, failed.type))
+            return DnssecFacts(answer=await ctx.resolver.ask_unchecked(failed.name, failed.type))
 
     def judge(self, facts: DnssecFacts) -> Iterator[Finding]:
         """An answer: the zone is there, and its signature is not. None: the name servers fail."""

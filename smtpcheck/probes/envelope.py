@@ -8,7 +8,7 @@ from typing import Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.conversation.session import Answered
+from smtpcheck.conversation.session import RecipientReply
 from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target
 from smtpcheck.net.failures import Broken, CouldNotAsk
 from smtpcheck.wire.smtp import Reply
@@ -21,12 +21,12 @@ class EnvelopeFacts:
     sender: str
     recipients: tuple[str, ...]
     mail: Reply | None
-    rcpt: tuple[Answered, ...]
+    rcpt: tuple[RecipientReply, ...]
     """Every recipient with its answer, in the order asked."""
     broke: Kind | None = None
     stage: Stage = Stage.RCPT
     detail: str = ""
-    control: Answered | None = None
+    control: RecipientReply | None = None
     """What was said to postmaster@ of the first refused recipient's domain, where that was asked."""
 
 
@@ -82,12 +82,12 @@ class Envelope(Probe[EnvelopeFacts]):
         return EnvelopeFacts(
             sender=ctx.target.sender,
             recipients=ctx.target.recipients,
-            mail=dialogue.heard.mail,
-            rcpt=dialogue.heard.rcpt,
+            mail=dialogue.session.mail,
+            rcpt=dialogue.session.rcpt,
             broke=error.kind if error else None,
             stage=error.stage if error else Stage.RCPT,
             detail=error.detail if error else "",
-            control=dialogue.heard.control,
+            control=dialogue.session.control,
         )
 
     def judge(self, facts: EnvelopeFacts) -> Iterator[Finding]:
@@ -107,7 +107,7 @@ class Envelope(Probe[EnvelopeFacts]):
         if facts.broke and not refused:
             yield self._about(_RECIPIENT, facts.recipients[len(facts.rcpt)], None, facts)
 
-    def _compared(self, control: Answered) -> Finding:
+    def _compared(self, control: RecipientReply) -> Finding:
         reply = control.reply
         return self.found(
             "recipient-control-accepted" if control.accepted else "recipient-control-refused",

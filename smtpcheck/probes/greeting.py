@@ -83,7 +83,7 @@ class Greeting(Probe[GreetingFacts]):
         try:
             await dialogue.reach(Stage.EHLO)
         except Broken as error:
-            if error.stage in (Stage.STARTTLS, Stage.TLS) and dialogue.heard.capabilities:
+            if error.stage in (Stage.STARTTLS, Stage.TLS) and dialogue.session.capabilities:
                 return _facts(dialogue)
             error.unless(Stage.GREETING, Stage.EHLO)
             return _facts(dialogue, error)
@@ -138,15 +138,15 @@ class Greeting(Probe[GreetingFacts]):
 
 
 def _facts(dialogue: Dialogue, error: Broken | None = None) -> GreetingFacts:
-    heard = dialogue.heard
+    session = dialogue.session
     step = next((s for s in dialogue.record.steps if s.stage is Stage.GREETING), None)
     return GreetingFacts(
-        greeting=heard.greeting,
-        seconds=heard.greeted_after or (step.elapsed if step else 0.0),
-        ehlo=heard.ehlo,
-        capabilities=heard.capabilities,
-        secure_ehlo=heard.secure_ehlo,
-        secure_capabilities=heard.secure_capabilities,
+        greeting=session.greeting,
+        seconds=session.greeting_seconds or (step.elapsed if step else 0.0),
+        ehlo=session.ehlo,
+        capabilities=session.capabilities,
+        secure_ehlo=session.secure_ehlo,
+        secure_capabilities=session.secure_capabilities,
         helo=dialogue.helo,
         broke=error.kind if error else None,
         stage=error.stage if error else Stage.EHLO,

@@ -58,7 +58,7 @@ class Home(Probe[HomeFacts]):
         """One question to the resolver."""
         domain = _domain(ctx.target.user)
         async with ctx.experiment(self.name, subject):
-            answer = await ctx.door.ask(domain, "MX")
+            answer = await ctx.resolver.ask(domain, "MX")
         known = (row.id for entry in answer.mx if (row := providers.by_mx(entry.exchange)))
         return HomeFacts(host=subject.name, domain=domain, mx=answer, provider=next(known, ""))
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from smtpcheck.contract import Context, Probe
 from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.net import http
 from smtpcheck.net.failures import CouldNotAsk
 from smtpcheck.wire import ProtocolError, x509
 from smtpcheck.wire.certificate import describe
@@ -54,24 +55,24 @@ class Issuer(Probe[IssuerFacts]):
 
     async def observe(self, subject: Subject, ctx: Context) -> IssuerFacts:
         """At most three small HTTP fetches, guarded."""
-        heard = await ctx.dialogue(subject).reach(Stage.CERTIFICATE)
-        if heard.session is None or heard.verified_at is None:
+        session = await ctx.dialogue(subject).reach(Stage.CERTIFICATE)
+        if session.tls is None or session.verified_at is None:
             raise CouldNotAsk(Stage.CERTIFICATE, Kind.LOCAL, "no chain to complete")
-        chain, urls = list(heard.session.chain), []
+        chain, urls = list(session.tls.chain), []
         async with ctx.experiment(self.name, subject):
             for _ in range(MAX_STEPS):
                 url = next(iter(describe(chain[-1]).aia_issuers), "")
                 if not url or url in urls:
                     break
                 urls.append(url)
-                chain.append(_certificate(await ctx.door.fetch(url, near=subject.address)))
-                verdict = x509.verify(tuple(chain), subject.name, ctx.roots, heard.verified_at)
+                chain.append(_certificate(await http.fetch(ctx.door, ctx.resolver, url, near=subject.address)))
+                verdict = x509.verify(tuple(chain), subject.name, ctx.roots, session.verified_at)
                 if not any(flaw.code in ("issuer-unknown", "leaf-unverified") for flaw in verdict.flaws):
                     break
-        fetched = tuple(chain[len(heard.session.chain) :])
+        fetched = tuple(chain[len(session.tls.chain) :])
         completes, other = _leads_to_a_root(verdict), None
         if not completes and (roots := ctx.compared()):
-            other = x509.verify(tuple(chain), subject.name, roots, heard.verified_at)
+            other = x509.verify(tuple(chain), subject.name, roots, session.verified_at)
         return IssuerFacts(
             urls=tuple(urls),
             fetched=fetched,

@@ -64,15 +64,15 @@ class Message(Probe[MessageFacts]):
             await dialogue.reach(Stage.DATA)
         except Broken as broken:
             error = broken.unless(Stage.DATA)
-        heard = dialogue.heard
+        session = dialogue.session
         return MessageFacts(
             token=ctx.message.token,
             message_id=ctx.message.message_id,
             octets=len(ctx.message.message),
-            accepted=tuple(a.recipient for a in heard.rcpt if a.accepted),
-            data=heard.data,
-            reply=heard.handed or heard.data,
-            dotted_at=heard.dotted_at,
+            accepted=tuple(a.recipient for a in session.rcpt if a.accepted),
+            data=session.data,
+            reply=session.end_of_data or session.data,
+            dotted_at=session.dotted_at,
             broke=error.kind if error else None,
             detail=error.detail if error else "",
             raw=error.raw if error else b"",

@@ -70,7 +70,7 @@ def _other(result: Result[Any]) -> Subject | None:
 async def _doubt(dialogue: Dialogue) -> bytes | None:
     """What was said that belongs to the other mode, empty for silence; None where there is no doubt."""
     if dialogue.subject.mode is not Mode.IMPLICIT:
-        return b"" if await dialogue.silent() else None
+        return b"" if await dialogue.stays_silent() else None
     try:
         await dialogue.reach(Stage.TLS)
     except Broken as error:

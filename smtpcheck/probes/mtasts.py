@@ -71,7 +71,7 @@ class MtaSts(Probe[MtastsFacts]):
 
     async def observe(self, subject: Subject, ctx: Context) -> MtastsFacts:
         """One question to the resolver; where a policy is announced, one GET."""
-        answer = await ctx.door.ask(f"_mta-sts.{subject.name}", "TXT")
+        answer = await ctx.resolver.ask(f"_mta-sts.{subject.name}", "TXT")
         if answer.broke and not answer.absent:
             raise CouldNotAsk(Stage.POLICY, answer.broke, answer.detail)
         try:
@@ -88,7 +88,7 @@ class MtaSts(Probe[MtastsFacts]):
             raise NotNeeded("no exchange has an address")
         host, body = f"mta-sts.{subject.name}", b""
         try:
-            body = await https.fetch(ctx.door, host, _PATH, near=endpoints[0].address, roots=ctx.roots)
+            body = await https.fetch(ctx.door, ctx.resolver, host, _PATH, near=endpoints[0].address, roots=ctx.roots)
             policy = parse_policy(body)
         except (Broken, CouldNotAsk, ProtocolError) as error:
             kind = Kind.GARBAGE if isinstance(error, ProtocolError) else error.kind

@@ -41,10 +41,10 @@ class MailExchangers(Probe[MxFacts]):
 
     async def observe(self, subject: Subject, ctx: Context) -> MxFacts:
         """One question, two more where the domain exists without MX."""
-        mx = await ctx.door.ask(subject.name, "MX")
+        mx = await ctx.resolver.ask(subject.name, "MX")
         if mx.broke is not Kind.NODATA:
             return MxFacts(domain=subject.name, mx=mx)
-        own = await asyncio.gather(ctx.door.ask(subject.name, "A"), ctx.door.ask(subject.name, "AAAA"))
+        own = await asyncio.gather(ctx.resolver.ask(subject.name, "A"), ctx.resolver.ask(subject.name, "AAAA"))
         return MxFacts(domain=subject.name, mx=mx, own=tuple(own))
 
     def judge(self, facts: MxFacts) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from smtpcheck.net.failures import NotNeeded
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ResolverAnswer:
     """One answer about a host's IPv4 addresses, and who gave it."""
 
     source: str
@@ -40,7 +40,7 @@ class NamesFacts:
     source: str
     invented: tuple[str, ...]
     """What the resolver gives for a name that can not exist."""
-    said: tuple[Said, ...]
+    said: tuple[ResolverAnswer, ...]
     """Every answer heard, a second one to the same question too."""
     opened: str = ""
     """An address that was not used, and whose port opens."""
@@ -48,7 +48,7 @@ class NamesFacts:
 
 def forged(facts: NamesFacts) -> tuple[str, str] | None:
     """Two answers to one question that name different addresses: one of them came from somebody else."""
-    first: dict[str, Said] = {}
+    first: dict[str, ResolverAnswer] = {}
     for one in facts.said:
         earlier = first.setdefault(one.source, one)
         if not set(earlier.addresses) & set(one.addresses):
@@ -56,7 +56,7 @@ def forged(facts: NamesFacts) -> tuple[str, str] | None:
     return None
 
 
-def contradiction(facts: NamesFacts) -> Said | None:
+def contradiction(facts: NamesFacts) -> ResolverAnswer | None:
     """Who names only addresses that were not used."""
     return next((one for one in facts.said if not set(one.addresses) & set(facts.believed)), None)
 
@@ -85,17 +85,19 @@ class Names(Probe[NamesFacts]):
         known = route.believed(subject.name, ctx.results)
         used = known.addresses if known else ()
         source = next((answer.source for answer in (known.a, known.aaaa) if answer.addresses), "") if known else ""
-        if not used or source in ("literal", "connect-to") or not ctx.door.resolvers:
+        if not used or source in ("literal", "connect-to") or not ctx.resolver.servers:
             raise NotNeeded("no resolver said where this is")
         async with ctx.experiment(self.name, subject):
-            made_up = await ctx.door.ask(f"{secrets.token_hex(8)}.invalid", "A")
+            made_up = await ctx.resolver.ask(f"{secrets.token_hex(8)}.invalid", "A")
             window = min(self.window_seconds, ctx.limits.dns)
-            heard = [
+            answers = [
                 answer
-                for server in ctx.door.resolvers[:3]
-                for answer in await ctx.door.hear(server, subject.name, "A", window)
+                for server in ctx.resolver.servers[:3]
+                for answer in await ctx.resolver.collect(server, subject.name, "A", window)
             ]
-            said = tuple(Said(answer.source, tuple(sorted(answer.addresses))) for answer in heard if answer.addresses)
+            said = tuple(
+                ResolverAnswer(answer.source, tuple(sorted(answer.addresses))) for answer in answers if answer.addresses
+            )
             others = [a for one in said for a in one.addresses if a not in used]
             opened = ""
             if others:

@@ -62,7 +62,7 @@ class Relay(Probe[RelayFacts]):
                 return RelayFacts(accepted=False, detail=error.detail, raw=error.raw)
             finally:
                 await dialogue.close()
-        answers = dialogue.heard.rcpt
+        answers = dialogue.session.rcpt
         taken = any(answer.accepted for answer in answers)
         raw = answers[0].reply.raw if answers else b""
         return RelayFacts(accepted=taken, detail="", raw=raw)

@@ -81,6 +81,6 @@ class Sni(Probe[SniFacts]):
 
 async def _name_of(address: str, ctx: Context) -> str:
     try:
-        return next(iter((await ctx.door.ask(reverse(address), "PTR")).texts), "")
+        return next(iter((await ctx.resolver.ask(reverse(address), "PTR")).texts), "")
     except ProtocolError:
         return ""

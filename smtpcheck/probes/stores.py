@@ -48,11 +48,11 @@ class Stores(Probe[StoresFacts]):
 
     async def observe(self, subject: Subject, ctx: Context) -> StoresFacts:
         """No packet: the chain is at hand."""
-        heard = await ctx.dialogue(subject).reach(Stage.CERTIFICATE)
+        session = await ctx.dialogue(subject).reach(Stage.CERTIFICATE)
         other = ctx.compared()
-        if other is None or heard.session is None or heard.verified_at is None:
+        if other is None or session.tls is None or session.verified_at is None:
             raise NotNeeded("the roots to trust were named, and none to compare them with")
-        verdict = x509.verify(heard.session.chain, subject.name, other, heard.verified_at)
+        verdict = x509.verify(session.tls.chain, subject.name, other, session.verified_at)
         return StoresFacts(
             own=ctx.roots.source,
             own_roots=len(ctx.roots.der),

@@ -37,8 +37,8 @@ class Submission(Probe[SubmissionFacts]):
         if provider:
             return _at(subject.name, "provider", provider)
         srv = await asyncio.gather(
-            ctx.door.ask(f"_submissions._tcp.{subject.name}", "SRV"),
-            ctx.door.ask(f"_submission._tcp.{subject.name}", "SRV"),
+            ctx.resolver.ask(f"_submissions._tcp.{subject.name}", "SRV"),
+            ctx.resolver.ask(f"_submission._tcp.{subject.name}", "SRV"),
         )
         found = tuple(_located(*srv))
         if found or _declined(*srv):
@@ -46,7 +46,7 @@ class Submission(Probe[SubmissionFacts]):
                 domain=subject.name, source="srv", candidates=found, srv=tuple(srv), declined=not found
             )
         # at once, because a silent resolver costs seconds for each question in turn
-        mx, guess = await asyncio.gather(ctx.door.ask(subject.name, "MX"), _guess(subject.name, ctx))
+        mx, guess = await asyncio.gather(ctx.resolver.ask(subject.name, "MX"), _guess(subject.name, ctx))
         provider = next((p for entry in mx.mx if (p := providers.by_mx(entry.exchange))), None)
         if provider:
             return _at(subject.name, "mx", provider, tuple(srv), mx)
@@ -88,7 +88,7 @@ def _declined(submissions: dns.Answer, submission: dns.Answer) -> bool:
 
 async def _guess(domain: str, ctx: Context) -> tuple[Candidate, ...]:
     hosts = (f"smtp.{domain}", f"mail.{domain}")
-    answers = await asyncio.gather(*(ctx.door.ask(host, type_) for host in hosts for type_ in ("A", "AAAA")))
+    answers = await asyncio.gather(*(ctx.resolver.ask(host, type_) for host in hosts for type_ in ("A", "AAAA")))
     there = [host for host in hosts if any(a.addresses for a in answers if a.name == host)]
     host = there[0] if there else hosts[0]
     return tuple(Candidate(host, port, grammar.usual_mode(port)) for port in route.SUBMISSION_PORTS)

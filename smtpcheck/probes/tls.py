@@ -114,18 +114,18 @@ class Tls(Probe[TlsFacts]):
 
 
 def _facts(dialogue: Dialogue, error: Broken | None = None) -> TlsFacts:
-    heard, session = dialogue.heard, dialogue.heard.session
+    session, tls = dialogue.session, dialogue.session.tls
     return TlsFacts(
         mode=dialogue.subject.mode,
-        starttls=heard.starttls,
-        plain=heard.plain,
-        version=session.version if session else "",
-        cipher=session.cipher if session else "",
-        bits=session.bits if session else 0,
-        group=session.group if session else "",
-        library=session.library if session else "",
-        dh_bits=session.dh_bits if session else 0,
-        safe_renegotiation=session.safe_renegotiation if session else True,
+        starttls=session.starttls,
+        plain=session.plain,
+        version=tls.version if tls else "",
+        cipher=tls.cipher if tls else "",
+        bits=tls.bits if tls else 0,
+        group=tls.group if tls else "",
+        library=tls.library if tls else "",
+        dh_bits=tls.dh_bits if tls else 0,
+        safe_renegotiation=tls.safe_renegotiation if tls else True,
         broke=error.kind if error else None,
         stage=error.stage if error else Stage.TLS,
         detail=error.detail if error else "",

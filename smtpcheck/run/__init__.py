@@ -1,4 +1,4 @@
-"""Which probes, on which subjects, until when? The scheduler of one check; never raises for what the network did."""
+"""How is a target checked? Prepared, scheduled, judged and diagnosed; never raises for what the network did."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any
 
 from smtpcheck import route
-from smtpcheck.contract import Context, Glimpse, Probe
-from smtpcheck.conversation.wish import Limits, limits_within
+from smtpcheck.contract import Context, Probe, Snapshot
+from smtpcheck.conversation.plan import Limits, limits_within
 from smtpcheck.core import Report, Result, Stage, Target
 from smtpcheck.diagnosis import diagnose, judge
 from smtpcheck.diagnosis.verdict import not_tested, verdict
@@ -23,8 +23,17 @@ from smtpcheck.probes import named
 from smtpcheck.probes import probes as all_probes
 from smtpcheck.run import prepare
 from smtpcheck.run.masking import masked_report
-from smtpcheck.run.prepare import _composed, environment, load_compared, load_roots, open_door, settled, wish
-from smtpcheck.run.schedule import Watch, _Schedule, _stage_of
+from smtpcheck.run.prepare import (
+    compose_message,
+    environment,
+    load_compared,
+    load_roots,
+    make_plan,
+    make_resolver,
+    open_door,
+    settled,
+)
+from smtpcheck.run.schedule import Schedule, Watch, stage_of
 from smtpcheck.target.credentials import Secret
 from smtpcheck.target.grammar import UsageError
 from smtpcheck.wire import sasl, x509
@@ -34,7 +43,7 @@ RESERVE = 0.4
 # What finds the endpoints, and what elects the primary one.
 _LEADING = {"submission", "mx", "address", "port"}
 _ELECTING = {"greeting", "tls", "chain", "mode", "message"}
-Onlooker = Callable[[Callable[[], Glimpse]], None]
+Onlooker = Callable[[Callable[[], Snapshot]], None]
 
 
 async def run(
@@ -68,17 +77,16 @@ async def run(
     machine = machine or system.machine()
     if target.ca_compare:
         load_roots(target.ca_compare)  # a file that can't be read is the caller's mistake, now and not later
-    door = open_door(target, dialer, limits, machine)
-    message = _composed(target, lang)
+    door = open_door(target, dialer)
+    resolver = make_resolver(target, door, limits, machine)
     reused = secret if route.mailbox_user(target) == target.user else None
     ctx = Context(
-        target=target,
+        plan=make_plan(target, secret, compose_message(target, lang)),
         door=door,
-        wish=wish(target, secret, message),
+        resolver=resolver,
         roots=roots or load_roots(target.ca_file),
         limits=limits,
         compared=partial(load_compared, target),
-        message=message,
         proxies=machine.proxies,
         mail_secret=mail_secret or reused,
         mail_reused=mail_secret is None,
@@ -86,9 +94,9 @@ async def run(
         secret_slips=sasl.slips_of(secret) if secret is not None and target.secret else (),
     )
     chosen = tuple(probes or all_probes())
-    schedule = _Schedule(chosen, ctx, watch, stop or asyncio.Event(), awaited)
+    schedule = Schedule(chosen, ctx, watch, stop or asyncio.Event(), awaited)
     if onlooker:
-        onlooker(schedule.glimpse)
+        onlooker(schedule.snapshot)
     waits = target.wait if target.send and ctx.mail_secret and route.mailbox(target) else 0.0
     ends = began + target.deadline + waits - min(RESERVE, target.deadline / 5)
     complete = await schedule.work(ends)
@@ -108,7 +116,7 @@ async def run(
             *(mailbox.record for mailbox in ctx.mailboxes),
         ),
         experiments=tuple(ctx.experiments),
-        contacts=prepare.contacts(target, door),
+        contacts=prepare.contacts(target, resolver),
         environment=environment(),
     )
     # before it is judged, so that a replay sees what was judged; and after, for what judging put together
@@ -124,7 +132,7 @@ async def ask(
         raise UsageError(f"no probe {name!r}; known: {', '.join(probe.name for probe in all_probes())}")
     needed = {name}
     if not list(probe.subjects(settled(target), ())):
-        judged_by_others = probe.intrusive or probe.experiment or probe.last or _stage_of(probe) is Stage.POLICY
+        judged_by_others = probe.intrusive or probe.experiment or probe.last or stage_of(probe) is Stage.POLICY
         needed |= _LEADING | (_ELECTING | {"clock"} if judged_by_others else set())
     probes = [probe for probe in all_probes() if probe.name in needed]
     report = await run(target, secret=secret, mail_secret=mail_secret, probes=probes, awaited=name)

@@ -11,28 +11,23 @@ from functools import cache
 from pathlib import Path
 
 from smtpcheck import __version__, route
-from smtpcheck.conversation.wish import Limits, Wish
-from smtpcheck.core import (
-    Contact,
-    Stage,
-    Target,
-    TargetKind,
-)
+from smtpcheck.conversation.plan import Limits, Plan
+from smtpcheck.core import Contact, Stage, Target, TargetKind
 from smtpcheck.messages.compose import Attachment, Composed, ComposeError, compose, read_message
 from smtpcheck.net import system
+from smtpcheck.net.dns import Resolver
 from smtpcheck.net.door import Dialer, Door
 from smtpcheck.net.system import Machine, root_stores
 from smtpcheck.target.credentials import Secret
 from smtpcheck.target.grammar import UsageError, parse_detour
 from smtpcheck.wire import ProtocolError, x509
 from smtpcheck.wire.address import parse_server
-from smtpcheck.wire.message import dot_stuffed, needs, size
 
 
-def contacts(target: Target, door: Door) -> tuple[Contact, ...]:
+def contacts(target: Target, resolver: Resolver) -> tuple[Contact, ...]:
     """Everybody who may be spoken to, known before the first packet."""
     found = [Contact("target", target.name, target.kind.value)]
-    found += [Contact("resolver", f"{host}:{port}") for host, port in door.resolvers]
+    found += [Contact("resolver", f"{host}:{port}") for host, port in resolver.servers]
     found += [Contact("detour", text) for text in target.connect_to]
     if target.ntp:
         found.append(Contact("ntp", target.ntp))
@@ -59,43 +54,27 @@ def settled(target: Target) -> Target:
     return replace(target, ntp=system.system_ntp())
 
 
-def open_door(target: Target, dialer: Dialer | None, limits: Limits, machine: Machine) -> Door:
-    """The door to the network as the target asks for it."""
-    resolvers, search = system.system_resolvers()
+def open_door(target: Target, dialer: Dialer | None) -> Door:
+    """The door to the network, with the detours that the target asks for."""
+    return Door(detours=[parse_detour(text) for text in target.connect_to], dialer=dialer)
+
+
+def make_resolver(target: Target, door: Door, limits: Limits, machine: Machine) -> Resolver:
+    """The name servers that the target names, else this machine's."""
+    servers, search = system.system_resolvers()
     if target.dns:
-        resolvers = tuple(parse_server(each, 53) for each in target.dns.split(","))
-    return Door(
-        resolvers=resolvers,
-        search=search,
-        hosts=machine.hosts,
-        detours=[parse_detour(text) for text in target.connect_to],
-        dialer=dialer,
-        dns_timeout=limits.dns,
-    )
+        servers = tuple(parse_server(each, 53) for each in target.dns.split(","))
+    return Resolver(door, servers, search=search, hosts=machine.hosts, timeout=limits.dns)
 
 
-def wish(target: Target, secret: Secret | None, message: Composed | None) -> Wish:
-    """What to say, derived from the target."""
-    mx = target.kind is TargetKind.MX
-    login = bool(target.secret) and not mx and Stage.AUTH in route.asked(target)
-    addresses = (target.sender, *target.recipients)
-    return Wish(
-        ehlo=target.ehlo,
-        user=target.user,
-        secret=secret if login else None,
-        mechanism=target.auth.upper(),
-        allow=target.allow,
-        sender=target.sender,
-        recipients=target.recipients,
-        control=target.control_recipient,
-        message=dot_stuffed(message.message) if message else None,
-        octets=size(message.message) if message else 0,
-        needs=needs(message.message if message else b"", addresses),
-        tls_required=not mx,
-    )
+def make_plan(target: Target, secret: Secret | None, message: Composed | None) -> Plan:
+    """What to say; the secret is at hand where a login is asked for, and nowhere else."""
+    login = bool(target.secret) and target.kind is not TargetKind.MX and Stage.AUTH in route.asked(target)
+    return Plan(target, secret if login else None, message)
 
 
-def _composed(target: Target, lang: str) -> Composed | None:
+def compose_message(target: Target, lang: str) -> Composed | None:
+    """The message to send, None where nothing is sent. Raises UsageError where none can be made."""
     if not target.send:
         return None
     try:

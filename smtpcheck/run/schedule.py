@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from smtpcheck import route
-from smtpcheck.contract import Context, Glimpse, Probe
+from smtpcheck.contract import Context, Probe, Snapshot
 from smtpcheck.conversation.dialogue import Dialogue
 from smtpcheck.core import Failure, Kind, Result, Skipped, Stage, Status, Subject
 from smtpcheck.net import failures
@@ -28,7 +28,7 @@ Watch = Callable[[Result[Any]], None]
 Key = tuple[str, Subject]
 
 
-class _Schedule:
+class Schedule:
     """Asks every probe for its subjects until nobody has another one."""
 
     def __init__(
@@ -75,9 +75,9 @@ class _Schedule:
             self._leave_where_all_is_asked()
         return True
 
-    def glimpse(self) -> Glimpse:
+    def snapshot(self) -> Snapshot:
         """How far it is."""
-        return Glimpse(
+        return Snapshot(
             tuple(self._results.values()),
             tuple(dialogue.record for dialogue in self._ctx.dialogues if dialogue.subject.address),
             tuple(dict.fromkeys(where for asked in self._pending.values() if (where := self._whereabouts(*asked)))),
@@ -86,11 +86,11 @@ class _Schedule:
     def _whereabouts(self, probe: Probe[Any], subject: Subject) -> tuple[Subject, Stage] | None:
         """What is being waited for; None where the wait is for our own turn, as a host sees two of us at most."""
         if not subject.address:
-            return subject, _stage_of(probe)
+            return subject, stage_of(probe)
         dialogue = self._ctx.dialogue(subject)
         if dialogue.closed and not dialogue.record.steps:
             return None
-        return subject, dialogue.current if dialogue.walking else _stage_of(probe)
+        return subject, dialogue.current if dialogue.walking else stage_of(probe)
 
     async def conclude(self) -> None:
         """Ask those who ask about the conversations, which are over."""
@@ -122,7 +122,7 @@ class _Schedule:
             outcome = masked(await probe.observe(subject, self._ctx), self._ctx.mask)
             findings = probe.judged(subject, outcome)
         except Exception as error:  # the one blind except: a probe's bug must not hide the other results
-            outcome, findings = failures.outcome(error, _stage_of(probe), self._ctx.mask.text), ()
+            outcome, findings = failures.outcome(error, stage_of(probe), self._ctx.mask.text), ()
         elapsed = time.perf_counter() - before
         return Result(
             probe=probe.name, subject=subject, outcome=outcome, findings=findings, started=started, elapsed=elapsed
@@ -157,7 +157,7 @@ class _Schedule:
             self._take(self._unfinished(probe, subject), (probe, subject))
 
     def _unfinished(self, probe: Probe[Any], subject: Subject) -> Result[Any]:
-        stage = self._ctx.dialogue(subject).current if subject.address else _stage_of(probe)
+        stage = self._ctx.dialogue(subject).current if subject.address else stage_of(probe)
         return Result(
             probe=probe.name,
             subject=subject,
@@ -178,9 +178,10 @@ class _Schedule:
         """Somebody asks on it, or may once it is elected; an experiment waits at most for the stage under way."""
         if any(s == dialogue.subject and (dialogue.walking or not p.experiment) for p, s in self._pending.values()):
             return True
-        candidate = len(fit) > 1 and dialogue.subject in fit and not dialogue.told_all
+        candidate = len(fit) > 1 and dialogue.subject in fit and not dialogue.broke
         return candidate and any(probe.intrusive for probe in self._probes)
 
 
-def _stage_of(probe: Probe[Any]) -> Stage:
+def stage_of(probe: Probe[Any]) -> Stage:
+    """The stage that a probe's first rule is about, which stands for the probe."""
     return probe.rules[0].stage if probe.rules else Stage.POLICY

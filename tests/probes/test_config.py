@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtpcheck import api
-from smtpcheck.conversation.wish import Limits
+from smtpcheck.conversation.plan import Limits
 from smtpcheck.core import Mode, Report, Severity, Stage, Subject, Target, TargetKind, Verdict
 from smtpcheck.lab import Lab
 from smtpcheck.lab.pki import Authority

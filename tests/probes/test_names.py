@@ -6,7 +6,7 @@ import pytest
 
 from smtpcheck.core import Finding
 from smtpcheck.lab import Lab
-from smtpcheck.probes.names import Names, NamesFacts, Said
+from smtpcheck.probes.names import Names, NamesFacts, ResolverAnswer
 from tests.checking import checked
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
@@ -19,7 +19,7 @@ def facts(*said: tuple[str, str], invented: str = "", source: str = "10.0.0.1:53
         believed=(HERE,),
         source=source,
         invented=(invented,) if invented else (),
-        said=tuple(Said(by, tuple(addresses.split())) for by, addresses in said),
+        said=tuple(ResolverAnswer(by, tuple(addresses.split())) for by, addresses in said),
     )
 
 

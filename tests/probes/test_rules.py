@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from smtpcheck.conversation.session import Answered
+from smtpcheck.conversation.session import RecipientReply
 from smtpcheck.core import Kind, Mode, Stage, Status, TargetKind
 from smtpcheck.lab.pki import Authority
 from smtpcheck.probes import named, probes, rules
@@ -36,7 +36,7 @@ from smtpcheck.probes.home import HomeFacts
 from smtpcheck.probes.issuer import IssuerFacts
 from smtpcheck.probes.message import MessageFacts
 from smtpcheck.probes.mtasts import Exchange, MtastsFacts
-from smtpcheck.probes.names import NamesFacts, Said
+from smtpcheck.probes.names import NamesFacts, ResolverAnswer
 from smtpcheck.probes.port import PortFacts
 from smtpcheck.probes.relay import RelayFacts
 from smtpcheck.probes.segment import SegmentFacts
@@ -464,8 +464,8 @@ def deliveries() -> Iterator[Case]:
 
 
 def transactions() -> Iterator[Case]:
-    def answers(*replies: Reply) -> tuple[Answered, ...]:
-        return tuple(Answered(f"r{number}@x.test", reply) for number, reply in enumerate(replies))
+    def answers(*replies: Reply) -> tuple[RecipientReply, ...]:
+        return tuple(RecipientReply(f"r{number}@x.test", reply) for number, reply in enumerate(replies))
 
     recipients = ("r0@x.test", "r1@x.test")
     taken = EnvelopeFacts(sender="me@x.test", recipients=recipients, mail=OK, rcpt=answers(OK, OK))
@@ -483,9 +483,9 @@ def transactions() -> Iterator[Case]:
     yield "envelope", replace(rcpt, rcpt=answers(NEVER), broke=Kind.CLOSED), ["recipient-refused"]
     asked = {"rcpt": answers(NEVER), "recipients": recipients[:1]}
     for reply, code in ((OK, "recipient-control-accepted"), (NEVER, "recipient-control-refused")):
-        control = Answered("postmaster@x.test", reply)
+        control = RecipientReply("postmaster@x.test", reply)
         yield "envelope", replace(rcpt, **asked, control=control), ["recipient-refused", code]
-    later = Answered("postmaster@x.test", LATER)
+    later = RecipientReply("postmaster@x.test", LATER)
     yield "envelope", replace(rcpt, **asked, control=later), ["recipient-refused"]
     sent = MessageFacts(token="t", message_id="<t@x>", octets=9, accepted=recipients, data=OK, reply=OK, dotted_at=AT)
     yield "message", sent, []
@@ -536,14 +536,14 @@ def hosts() -> Iterator[Case]:
         believed=(HOST,),
         source="192.0.2.53:53",
         invented=(),
-        said=(Said("192.0.2.53:53", (HOST,)),),
+        said=(ResolverAnswer("192.0.2.53:53", (HOST,)),),
     )
-    twice = (*names.said, Said("192.0.2.53:53", (OTHER,)))
+    twice = (*names.said, ResolverAnswer("192.0.2.53:53", (OTHER,)))
     yield "names", names, []
     yield "names", replace(names, invented=(HOST,)), ["dns-invented"]
     yield "names", replace(names, said=twice), ["dns-forged"]
-    yield "names", replace(names, said=(*names.said, Said("192.0.2.54:53", (OTHER,)))), ["dns-differs"]
-    yield "names", replace(names, said=(*names.said, Said("192.0.2.54:53", (OTHER, HOST)))), []
+    yield "names", replace(names, said=(*names.said, ResolverAnswer("192.0.2.54:53", (OTHER,)))), ["dns-differs"]
+    yield "names", replace(names, said=(*names.said, ResolverAnswer("192.0.2.54:53", (OTHER, HOST)))), []
     yield "names", replace(names, said=twice, invented=(HOST,)), ["dns-invented", "dns-forged"]
     for kind, code in (
         (Kind.REFUSED, "connect-refused"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from smtpcheck.conversation.wish import Limits
+from smtpcheck.conversation.plan import Limits
 from smtpcheck.core import Mode, Report, Verdict
 from smtpcheck.lab import Lab
 from smtpcheck.lab.dnsd import NameServer

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from smtpcheck.conversation.session import Answered
+from smtpcheck.conversation.session import RecipientReply
 from smtpcheck.diagnosis.words import context, replies
 from smtpcheck.probes.envelope import EnvelopeFacts
 
@@ -67,7 +67,7 @@ def _unknown(case: Case) -> bool:
     return replies.row_of(case.finding, case.target) is None
 
 
-def _control(case: Case) -> Answered | None:
+def _control(case: Case) -> RecipientReply | None:
     facts = case.result.facts
     if not isinstance(facts, EnvelopeFacts) or facts.control is None:
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from smtpcheck import route
 from smtpcheck.advice import Words, fill
-from smtpcheck.contract import Glimpse
+from smtpcheck.contract import Snapshot
 from smtpcheck.core import PATHS, Failure, Kind, Stage, Status, Subject, Target, TargetKind
 from smtpcheck.report import escape
 from smtpcheck.report.outline import short
@@ -39,41 +39,41 @@ class Progress:
     _since: dict[tuple[Subject, Stage], float] = field(default_factory=dict)
     _told: set[tuple[Subject, Stage]] = field(default_factory=set)
 
-    def frame(self, glimpse: Glimpse, now: float) -> list[Line]:
+    def frame(self, snapshot: Snapshot, now: float) -> list[Line]:
         """The lines for this moment, `now` in seconds since the check began."""
-        waits = self._waits(glimpse, now)
+        waits = self._waits(snapshot, now)
         sheet = Sheet(Words(self.lang), max(self.width, NARROWEST), self.unicode)
         head = fill(sheet.ui["progress.checking"], {"target": escape.visible(self.target.spec, 60)}, "")
         lines: list[Line] = [((shortened(f"{head}  {now:.0f} s", sheet.width), "bold"),)]
-        endpoints = [s for s in route.endpoints(self.target, glimpse.results) if s.address]
-        shared = [*_names(glimpse, waits), *_clock(glimpse, waits)]
+        endpoints = [s for s in route.endpoints(self.target, snapshot.results) if s.address]
+        shared = [*_names(snapshot, waits), *_clock(snapshot, waits)]
         beat = self._beat(now)
         if len(endpoints) == 1:
-            way = _way(self.target, glimpse, endpoints[0], waits, alone=True)
+            way = _way(self.target, snapshot, endpoints[0], waits, alone=True)
             lines += _flow(sheet, "", [*shared[:1], *way, *shared[1:]], self._of(endpoints[0], waits), beat)
         else:
             lines += _flow(sheet, "", shared, self._of(None, waits), beat)
             labels = _labels(endpoints[:MAX_LINES])
             for subject, label in zip(endpoints, labels, strict=False):
-                way = _way(self.target, glimpse, subject, waits, alone=False)
+                way = _way(self.target, snapshot, subject, waits, alone=False)
                 lines += _flow(sheet, label, way, self._of(subject, waits), beat)
             lines += sheet.more(len(endpoints) - MAX_LINES)
         if any(seconds >= OVERDUE for seconds in waits.values()):
             lines.append(((sheet.ui["progress.stop"], "dim"),))
         return lines
 
-    def overdue(self, glimpse: Glimpse, now: float) -> Iterator[str]:
+    def overdue(self, snapshot: Snapshot, now: float) -> Iterator[str]:
         """A line for each wait that has become long, once: for a terminal that can't be painted on."""
         ui = Words(self.lang).ui
-        for (subject, stage), seconds in self._waits(glimpse, now).items():
+        for (subject, stage), seconds in self._waits(snapshot, now).items():
             if seconds >= OVERDUE and (subject, stage) not in self._told:
                 self._told.add((subject, stage))
                 values = {"stage": ui[f"stage.{stage}"]}
                 yield fill(ui["progress.waiting"], values, escape.visible(str(subject), 60))
 
-    def _waits(self, glimpse: Glimpse, now: float) -> Mapping[tuple[Subject, Stage], float]:
+    def _waits(self, snapshot: Snapshot, now: float) -> Mapping[tuple[Subject, Stage], float]:
         """Seconds for which each thing is waited for."""
-        self._since = {wait: self._since.get(wait, now) for wait in glimpse.waiting}
+        self._since = {wait: self._since.get(wait, now) for wait in snapshot.waiting}
         return {wait: now - since for wait, since in self._since.items()}
 
     def _of(self, subject: Subject | None, waits: Mapping[tuple[Subject, Stage], float]) -> dict[Stage, float]:
@@ -102,27 +102,27 @@ def _labels(endpoints: Sequence[Subject]) -> list[str]:
     return [text + " " * (column - cells(text)) for text in texts]
 
 
-def _names(glimpse: Glimpse, waits: Mapping[tuple[Subject, Stage], float]) -> list[Mark]:
+def _names(snapshot: Snapshot, waits: Mapping[tuple[Subject, Stage], float]) -> list[Mark]:
     """The look-ups: broken only where every host asked for has no address."""
     if any(stage is Stage.DNS for subject, stage in waits if not subject.address):
         return [(Stage.DNS, _OPEN)]
-    hosts = [result for result in glimpse.results if result.probe == "address"]
+    hosts = [result for result in snapshot.results if result.probe == "address"]
     if not hosts:
         return [(Stage.DNS, Status.BLOCKED)]
     broken = all(route.break_of(result) for result in hosts)
     return [(Stage.DNS, Status.FAIL if broken else Status.OK)]
 
 
-def _clock(glimpse: Glimpse, waits: Mapping[tuple[Subject, Stage], float]) -> list[Mark]:
+def _clock(snapshot: Snapshot, waits: Mapping[tuple[Subject, Stage], float]) -> list[Mark]:
     if any(stage is Stage.CLOCK for _, stage in waits):
         return [(Stage.CLOCK, _OPEN)]
-    asked = [r.status for r in glimpse.results if r.probe == "clock" and r.status is not Status.SKIPPED]
+    asked = [r.status for r in snapshot.results if r.probe == "clock" and r.status is not Status.SKIPPED]
     return [(Stage.CLOCK, status) for status in asked[:1]]
 
 
 def _way(
     target: Target,
-    glimpse: Glimpse,
+    snapshot: Snapshot,
     subject: Subject,
     waits: Mapping[tuple[Subject, Stage], float],
     *,
@@ -131,30 +131,30 @@ def _way(
     """The stages of one endpoint in the order walked; the login belongs to the one that was elected."""
     asked = route.asked(target)
     login = target.kind is not TargetKind.MX
-    whole = alone or route.primary(target, glimpse.results) == subject
+    whole = alone or route.primary(target, snapshot.results) == subject
     marks: list[Mark] = []
     for stage in PATHS.get(subject.mode, ()):
         if stage is Stage.DNS or stage not in asked or (stage is Stage.AUTH and not login):
             continue
         # the mailbox is another host than the one that took the message
         awaited = (subject, stage) in waits or (stage is Stage.DELIVERY and any(s is stage for _, s in waits))
-        status = _OPEN if awaited else _status(glimpse, subject, stage)
+        status = _OPEN if awaited else _status(snapshot, subject, stage)
         folded = stage in _FOLDED and status in (Status.OK, Status.BLOCKED)
         if not folded and (whole or stage not in _LATER or status is _OPEN):
             marks.append((stage, status))
     return marks
 
 
-def _status(glimpse: Glimpse, subject: Subject, stage: Stage) -> Status:
-    mine = route.results_of(subject, glimpse.results)
+def _status(snapshot: Snapshot, subject: Subject, stage: Stage) -> Status:
+    mine = route.results_of(subject, snapshot.results)
     for result in mine.values():
         if route.break_of(result) is stage:
             return Status.INCONCLUSIVE if isinstance(result.outcome, Failure) else Status.FAIL
     if stage in (Stage.CERTIFICATE, Stage.DELIVERY):  # walked or waited for without a word; judged afterwards
-        found = [r for r in glimpse.results if r.probe == "delivery"]
+        found = [r for r in snapshot.results if r.probe == "delivery"]
         judged = mine.get("chain") if stage is Stage.CERTIFICATE else next(iter(found), None)
         return _told(judged.status) if judged and judged.facts is not None else Status.BLOCKED
-    ended = [s for talk in glimpse.conversations if talk.subject == subject for s in talk.steps if s.stage is stage]
+    ended = [s for talk in snapshot.conversations if talk.subject == subject for s in talk.steps if s.stage is stage]
     if not ended:
         return Status.BLOCKED
     broke = ended[-1].broke

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from smtpcheck.conversation.session import Answered
+from smtpcheck.conversation.session import RecipientReply
 from smtpcheck.core import Diagnosis, Finding, Kind, Result, Severity, Stage, Subject, Target, TargetKind, Who
 from smtpcheck.diagnosis import diagnose
 from smtpcheck.diagnosis.words import replies
@@ -44,7 +44,7 @@ def facts_of(reply: Reply, stage: Stage) -> tuple[Any, Any]:
         case Stage.MAIL:
             return Envelope(), EnvelopeFacts(sender=ME, recipients=(YOU,), mail=reply, rcpt=(), stage=stage, **broke)
         case Stage.RCPT:
-            answer = (Answered(YOU, reply),)
+            answer = (RecipientReply(YOU, reply),)
             return Envelope(), EnvelopeFacts(sender=ME, recipients=(YOU,), mail=None, rcpt=answer, **broke)
         case Stage.DATA:
             handed: dict[str, Any] = {"token": "t", "message_id": "<t@example.com>", "octets": 100, "accepted": (YOU,)}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from smtpcheck.conversation.session import Heard
+from smtpcheck.conversation.session import Session
+from smtpcheck.core import Target, TargetKind
+from smtpcheck.messages.compose import Composed
 from smtpcheck.target import providers
 from smtpcheck.target.credentials import Secret
-from smtpcheck.wire import sasl, tls
+from smtpcheck.wire import message, sasl, tls
 
 # Seconds of a check that are for all else but the greeting.
 _AROUND_GREETING = 30.0
@@ -42,57 +44,65 @@ def limits_within(deadline: float) -> Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What to say in a conversation."""
+class Plan:
+    """What to say in a conversation: what the target asks for, and what is at hand for it."""
 
-    ehlo: str = ""
-    """The name for EHLO; empty: our own address as a literal (RFC 5321 section 4.1.4)."""
-    user: str = ""
+    target: Target
     secret: Secret | None = None
-    mechanism: str = ""
-    offered_order: tuple[str, ...] = tuple(sasl.MECHANISMS)
-    """Where no mechanism is named and TLS is on; a provider's own order comes before it."""
-    allow: tuple[str, ...] = ()
+    """None: no login."""
+    message: Composed | None = None
+    """What to hand over after RCPT; None: the transaction is reset."""
     entrusted: frozenset[str] = frozenset()
     """The hosts that may have the secret."""
-    sender: str = ""
-    recipients: tuple[str, ...] = ()
-    message: bytes | None = None
-    """What to hand over after RCPT, dot-stuffed and ended already; None: the transaction is reset."""
-    octets: int = 0
-    """The message's size as RFC 1870 counts it."""
-    control: bool = False
-    """Where a recipient is refused for good and nothing is sent: ask for its postmaster too."""
-    needs: frozenset[str] = frozenset()
-    """Extensions that the message or an address needs: 8BITMIME, SMTPUTF8."""
-    tls_required: bool = True
+    experiment: bool = False
+    """Beside the conversation that the verdict is about: it ends at nothing that only that one has need of."""
     segment: int = 0
     """The largest TCP segment to be sent to us; 0: what the system asks for."""
     hello: tls.Hello = field(default_factory=tls.Hello)
     """How to introduce ourselves to TLS."""
 
+    def for_experiment(self, hello: tls.Hello | None = None, *, segment: int = 0) -> Plan:
+        """The same without login, without message, and without need of TLS."""
+        return replace(self, secret=None, message=None, experiment=True, hello=hello or tls.Hello(), segment=segment)
 
-def chosen_mechanism(wish: Wish, heard: Heard, row: providers.Provider | None) -> str:
+    @property
+    def requires_tls(self) -> bool:
+        """An exchanger takes mail without it (RFC 3207 section 5)."""
+        return self.target.kind is not TargetKind.MX and not self.experiment
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Extensions that the message or an address needs: 8BITMIME, SMTPUTF8."""
+        raw = self.message.message if self.message else b""
+        return message.needs(raw, (self.target.sender, *self.target.recipients))
+
+    @property
+    def octets(self) -> int:
+        """The message's size as RFC 1870 counts it."""
+        return message.size(self.message.message) if self.message else 0
+
+
+def choose_mechanism(plan: Plan, session: Session, row: providers.Provider | None) -> str:
     """The SASL mechanism to log in with, of those offered, which are noted; empty: none in common."""
-    login = heard.login
-    before, now = heard.capabilities, heard.secure_capabilities or heard.capabilities
-    login.offered_in_clear = before.mechanisms if before and heard.session else ()
+    login = session.login
+    before, now = session.capabilities, session.secure_capabilities or session.capabilities
+    login.offered_in_clear = before.mechanisms if before and session.tls else ()
     login.offered = now.mechanisms if now else ()
     order = sasl.preference(
-        wish.offered_order,
-        encrypted=heard.session is not None,
+        tuple(sasl.MECHANISMS),
+        encrypted=session.tls is not None,
         hints=row.mechanisms if row else (),
         token=row is not None and row.credential.kind == "oauth2",
     )
-    wanted = (wish.mechanism,) if wish.mechanism else order
+    wanted = (plan.target.auth.upper(),) if plan.target.auth else order
     return next((m for m in wanted if m in login.offered and m in sasl.KNOWN), "")
 
 
-def control_recipient(wish: Wish, heard: Heard) -> str:
+def control_recipient(plan: Plan, session: Session) -> str:
     """The postmaster to compare with, whom every domain has (RFC 5321 section 4.5.1); empty: nobody is to be asked."""
-    refused = next((answer.recipient for answer in heard.rcpt if answer.refused), "")
+    refused = next((answer.recipient for answer in session.rcpt if answer.refused), "")
     _, at, domain = refused.rpartition("@")
-    if not (wish.control and at) or wish.message is not None or heard.told_to_go:
+    if not (plan.target.control_recipient and at) or plan.message is not None or session.closing:
         return ""
     postmaster = f"postmaster@{domain}"
-    return "" if postmaster.lower() in {answer.recipient.lower() for answer in heard.rcpt} else postmaster
+    return "" if postmaster.lower() in {answer.recipient.lower() for answer in session.rcpt} else postmaster
