@@ -67,7 +67,7 @@ class Confidence(StrEnum):
 
     CERTAIN = "certain"
     LIKELY = "likely"
-    AMBIGUOUS = "ambiguous"
+    POSSIBLE = "possible"
 
 
 class Mode(StrEnum):

@@ -124,7 +124,7 @@ async def test_an_alert_about_something_else_is_no_matter_of_ciphers() -> None:
 async def test_a_policy_s_certificate_is_not_blamed_while_the_clock_is_off() -> None:
     report = await check_fault("mta-sts-certificate", offset=8640000.0)
     policy = next(d for d in report.diagnoses if d.stage == "policy")
-    assert policy.confidence is Confidence.AMBIGUOUS
+    assert policy.confidence is Confidence.POSSIBLE
 
 
 async def test_a_policy_s_certificate_is_not_blamed_for_a_root_store_that_is_out_of_date() -> None:
@@ -132,7 +132,7 @@ async def test_a_policy_s_certificate_is_not_blamed_for_a_root_store_that_is_out
     (policy,) = report.diagnoses
     assert (policy.code, policy.confidence) == ("mta-sts-certificate", Confidence.CERTAIN)
     (policy,) = altered(report, "stores", trusted=True).diagnoses
-    assert (policy.code, policy.confidence) == ("mta-sts-certificate", Confidence.AMBIGUOUS)
+    assert (policy.code, policy.confidence) == ("mta-sts-certificate", Confidence.POSSIBLE)
 
 
 async def test_nobody_asks_for_tlsa_records_that_dnssec_does_not_vouch_for() -> None:

@@ -134,17 +134,17 @@ def expired(**given: Any) -> core.Report:
     return report(results, **(base | given))
 
 
-def ambiguous() -> core.Report:
+def possible() -> core.Report:
     """A refusal that has several causes, and a clock that is wrong too."""
     likely = core.Alternative("auth-credentials-refused", Confidence.LIKELY)
-    other = core.Alternative("qq-password-not-authcode", Confidence.AMBIGUOUS)
+    other = core.Alternative("qq-password-not-authcode", Confidence.POSSIBLE)
     seen = {"seconds": 420, "minutes": 7.0, "server": "192.0.2.1:123", "uncertainty": 0.01, "ahead": True}
     where = Subject("192.0.2.1:123")
     wrong = result("clock", where, finding("clock-ahead", Stage.CLOCK, Severity.FAIL, where, **seen))
     base = refused()
     base = replace(base, results=(*base.results[:-1], wrong))
     first = replace(
-        base.diagnoses[0], code="auth-refused", confidence=Confidence.AMBIGUOUS, alternatives=(likely, other)
+        base.diagnoses[0], code="auth-refused", confidence=Confidence.POSSIBLE, alternatives=(likely, other)
     )
     clock = diagnosis("clock-ahead", Stage.CLOCK, b"", Who.SMTPCHECK, "clock-ahead", seen=seen, subject="192.0.2.1:123")
     return replace(base, diagnoses=(first, clock))
@@ -196,7 +196,7 @@ ALL = {
     "no-password": healthy(password=False),
     "refused": refused(),
     "expired": expired(),
-    "ambiguous": ambiguous(),
+    "possible": possible(),
     "unfinished": unfinished(),
     "bug": bug(),
     "hostile": hostile(),

@@ -125,7 +125,7 @@ def test_the_same_in_chinese():
 
 @spoken
 def test_all_steps_alternatives_and_second_faults_are_told(lang):
-    report = samples.ambiguous()
+    report = samples.possible()
     words = advice.Words(lang, report)
     text = text_of(html.render(report, lang=lang), lang)
     first, second = report.diagnoses
@@ -196,8 +196,8 @@ def test_one_file_speaks_both_languages_whichever_is_chosen_first(name, lang):
         assert re.search(rf'<label for="tongue-{one}" lang="{one}">', source)
 
 
-# the English advice for an ambiguous login names what Chinese web mail calls it
-@pytest.mark.parametrize("name", sorted(ALL.keys() - {"ambiguous"}))
+# the English advice for a login with several causes names what Chinese web mail calls it
+@pytest.mark.parametrize("name", sorted(ALL.keys() - {"possible"}))
 def test_no_chinese_stands_where_english_is_shown(name):
     body = html.render(ALL[name]).partition("</fieldset>")[2]
     assert not re.search(r"[\u3000-\u9fff]", text_of(f"<body>{body.partition('</body>')[0]}</body>"))

@@ -142,7 +142,7 @@ FULL = report(
             code="tls-missing-intermediate",
             subject="mx.test:465",
             confidence=core.Confidence.LIKELY,
-            alternatives=(core.Alternative("private-root", core.Confidence.AMBIGUOUS),),
+            alternatives=(core.Alternative("private-root", core.Confidence.POSSIBLE),),
             evidence=(
                 core.Evidence(core.Who.SERVER, AT, Stage.AUTH, b"535 \xb5\xc7 \\\x00\r\n", "reply"),
                 core.Evidence(core.Who.SMTPCHECK, AT.replace(microsecond=0), Stage.TLS, "登录".encode(), HOSTILE),

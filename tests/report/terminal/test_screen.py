@@ -74,14 +74,14 @@ def test_it_is_clear_who_said_what(lang):
 
 
 def test_evidence_without_bytes_is_told_in_words():
-    base = samples.ambiguous()
+    base = samples.possible()
     text = screen.render(replace(base, diagnoses=base.diagnoses[1:]))
     assert text.count("clock is 7 min ahead") == 1
     assert "smtpcheck saw: clock-ahead" in text
 
 
 def test_alternatives_come_with_what_decides():
-    text = screen.render(samples.ambiguous(), width=400)
+    text = screen.render(samples.possible(), width=400)
     assert "Cause (possible): " in text
     after = text[text.index("Could also be") :]
     assert after.index("(likely)") < after.index("Decided by: ") < after.index("QQ Mail")
