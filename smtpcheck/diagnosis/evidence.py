@@ -20,7 +20,8 @@ _BESIDE = frozenset(
 )
 # what makes a certificate at an exchanger fail for senders that look at it
 _REFUSED = frozenset(rule.code for rule in Chain.rules if rule.severity is Severity.FAIL)
-_SAID = ("said", "text", "detail", "how", "other", "first", "exchange")
+# `how` is a kind of ours, which the witness's own text says better
+_SAID = ("said", "text", "os", "how", "other", "first", "exchange")
 # RFC 3463 section 3: what the second number of an enhanced code is about
 _SUBJECTS = ("other", "address", "mailbox", "system", "network", "protocol", "content", "policy")
 UNKNOWN_WORDS = tuple(f"words-unknown-{subject}" for subject in _SUBJECTS)

@@ -9,7 +9,7 @@ from typing import Any
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
 from smtpcheck.conversation.session import Answered
-from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import Finding, Kind, NO_REASON, Reason, Result, Rule, Severity, Stage, Subject, Target
 from smtpcheck.net.failures import Broken, CouldNotAsk
 from smtpcheck.wire.smtp import Reply
 
@@ -25,7 +25,7 @@ class EnvelopeFacts:
     """Every recipient with its answer, in the order asked."""
     broke: Kind | None = None
     stage: Stage = Stage.RCPT
-    detail: str = ""
+    reason: Reason = NO_REASON
     control: Answered | None = None
     """What was said to postmaster@ of the first refused recipient's domain, where that was asked."""
 
@@ -78,7 +78,7 @@ class Envelope(Probe[EnvelopeFacts]):
             error = broken.unless(Stage.MAIL, Stage.RCPT)
             if error.kind is Kind.NOT_OFFERED:
                 # nobody refused anything: this message can't be said to this server
-                raise CouldNotAsk(error.stage, Kind.UNSUPPORTED, error.detail) from None
+                raise CouldNotAsk(error.stage, Kind.UNSUPPORTED, error.reason) from None
         return EnvelopeFacts(
             sender=ctx.target.sender,
             recipients=ctx.target.recipients,
@@ -86,7 +86,7 @@ class Envelope(Probe[EnvelopeFacts]):
             rcpt=dialogue.heard.rcpt,
             broke=error.kind if error else None,
             stage=error.stage if error else Stage.RCPT,
-            detail=error.detail if error else "",
+            reason=error.reason if error else NO_REASON,
             control=dialogue.heard.control,
         )
 
@@ -121,7 +121,7 @@ class Envelope(Probe[EnvelopeFacts]):
         self, party: _Party, address: str, reply: Reply | None, facts: EnvelopeFacts, accepted: int = 0
     ) -> Finding:
         if reply is None or reply.positive:
-            return self.found(party.cut_off, address=address, detail=facts.detail)
+            return self.found(party.cut_off, facts.reason, address=address)
         return self.found(
             party.deferred if reply.temporary else party.refused,
             address=address,

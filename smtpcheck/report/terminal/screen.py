@@ -122,7 +122,10 @@ class _Page:
         lines += chain.from_iterable(self._result(result) for result in report.results)
         lines += self._list("experiments", (f"{one.probe}  {one.subject}" for one in report.experiments))
         lines += self._list(
-            "contacts", (f"{sheet.ui.get(f'contact.{c.who}', c.who)}: {c.where}" for c in report.contacts)
+            "contacts", (
+                outline.colon(sheet.ui.get(f"contact.{one.who}", one.who), sheet.ui) + outline.contact(one, sheet.ui)
+                for one in report.contacts
+            ),
         )
         for conversation in report.conversations:
             label, about = sheet.label("transcript"), escape.visible(str(conversation.subject))
