@@ -20,7 +20,6 @@ _BESIDE = frozenset(
 )
 # what makes a certificate at an exchanger fail for senders that look at it
 _REFUSED = frozenset(rule.code for rule in Chain.rules if rule.severity is Severity.FAIL)
-# `how` is a kind of ours, which the witness's own text says better
 _SAID = ("said", "text", "os", "how", "other", "first", "exchange")
 # RFC 3463 section 3: what the second number of an enhanced code is about
 _SUBJECTS = ("other", "address", "mailbox", "system", "network", "protocol", "content", "policy")
@@ -96,7 +95,7 @@ def _raw(result: Result[Any], finding: Finding) -> bytes:
 def _who(result: Result[Any], finding: Finding, raw: bytes) -> Who:
     if finding.stage is Stage.DNS or result.probe == "dane":
         return Who.RESOLVER
-    if finding.stage is Stage.CONNECT:
+    if (finding.stage is Stage.CONNECT and raw) or raw == str(finding.seen.get("os") or "").encode() != b"":
         return Who.OS
     spoken = "code" in finding.seen or getattr(result.facts, "raw", b"") == raw != b""
     return Who.SERVER if spoken else Who.SMTPCHECK

@@ -88,8 +88,9 @@ def broken(stage: Stage, error: OSError) -> Broken | CouldNotAsk:
 def os_reason(error: OSError) -> Reason:
     """The system's own name and words for it; the library's name where the number is none of the system's."""
     # an SSLError's number is OpenSSL's, a gaierror's is negative
-    if error.errno in errno.errorcode and not isinstance(error, ssl.SSLError):
-        return because("system-error", errno=errno.errorcode[error.errno], os=os.strerror(error.errno))
+    number = error.errno or 0
+    if number in errno.errorcode and not isinstance(error, ssl.SSLError):
+        return because("system-error", errno=errno.errorcode[number], os=os.strerror(number))
     return because("library-error", error=type(error).__name__)
 
 

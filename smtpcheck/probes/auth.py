@@ -9,7 +9,20 @@ from typing import Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Kind, NO_REASON, Reason, Result, Rule, Scalar, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.core import (
+    NO_REASON,
+    Finding,
+    Kind,
+    Reason,
+    Result,
+    Rule,
+    Scalar,
+    Severity,
+    Stage,
+    Subject,
+    Target,
+    TargetKind,
+)
 from smtpcheck.net.failures import Broken
 from smtpcheck.wire import sasl
 from smtpcheck.wire.challenges import OAuthRefusal

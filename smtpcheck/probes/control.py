@@ -9,7 +9,20 @@ from typing import Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Kind, Mode, NO_REASON, Reason, Result, Rule, Severity, Stage, Subject, Target, because
+from smtpcheck.core import (
+    NO_REASON,
+    Finding,
+    Kind,
+    Mode,
+    Reason,
+    Result,
+    Rule,
+    Severity,
+    Stage,
+    Subject,
+    Target,
+    because,
+)
 from smtpcheck.net.door import Stream
 from smtpcheck.net.failures import Broken, CouldNotAsk
 from smtpcheck.wire import ProtocolError, smtp

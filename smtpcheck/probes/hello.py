@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Kind, NO_REASON, Reason, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import NO_REASON, Finding, Kind, Reason, Result, Rule, Severity, Stage, Subject, Target
 from smtpcheck.net.failures import Broken
-from smtpcheck.wire.tls import CURRENT, Hello
+from smtpcheck.wire.tls import CURRENT, NOTHING_IN_COMMON, Hello
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HelloFacts:

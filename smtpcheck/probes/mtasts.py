@@ -8,7 +8,21 @@ from typing import Annotated, Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Kind, Mode, NO_REASON, Reason, Result, Rule, Severity, Stage, Subject, Target, TargetKind, because
+from smtpcheck.core import (
+    NO_REASON,
+    Finding,
+    Kind,
+    Mode,
+    Reason,
+    Result,
+    Rule,
+    Severity,
+    Stage,
+    Subject,
+    Target,
+    TargetKind,
+    because,
+)
 from smtpcheck.net import https
 from smtpcheck.net.failures import Broken, CouldNotAsk, NotNeeded
 from smtpcheck.wire import ProtocolError

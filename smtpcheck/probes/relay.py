@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Mode, NO_REASON, Reason, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.core import NO_REASON, Finding, Mode, Reason, Result, Rule, Severity, Stage, Subject, Target, TargetKind
 from smtpcheck.net.failures import Broken
 
 

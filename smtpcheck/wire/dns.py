@@ -156,7 +156,9 @@ def parse_answer(wire: bytes, name: str, type_: str, ident: int) -> Answer | Non
     if rcode == dns.rcode.REFUSED:
         return Answer(name=name, type=type_, broke=Kind.DNS_REFUSED)
     if rcode != dns.rcode.NOERROR:
-        return Answer(name=name, type=type_, broke=Kind.SERVFAIL, reason=because("dns-rcode", rcode=dns.rcode.to_text(rcode)))
+        return Answer(
+            name=name, type=type_, broke=Kind.SERVFAIL, reason=because("dns-rcode", rcode=dns.rcode.to_text(rcode))
+        )
     return _records(message, name, type_)
 
 
@@ -164,8 +166,9 @@ def _reason(message: dns.message.Message) -> Reason:
     """The resolver's own reason (RFC 8914), empty where it gives none."""
     for option in message.options:
         if isinstance(option, dns.edns.EDEOption):
+            said = f": {option.text}" if option.text else ""
             about = dns.edns.EDECode.to_text(option.code).lower().replace("_", " ")
-            return because("dns-extended-error", error=about, words=(option.text or "")[:200])
+            return because("dns-extended-error", said=f"{about}{said}"[:200])
     return NO_REASON
 
 

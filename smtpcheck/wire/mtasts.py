@@ -34,7 +34,9 @@ def policy_id(texts: tuple[str, ...]) -> str | None:
     if not meant:
         return None
     if len(meant) > 1:
-        raise ProtocolError("several records begin with v=STSv1", because("mta-sts-records-several", records=len(meant)))
+        raise ProtocolError(
+            "several records begin with v=STSv1", because("mta-sts-records-several", records=len(meant))
+        )
     match = _RECORD.fullmatch(meant[0].strip())
     if not match:
         raise ProtocolError("the record has no valid id", because("mta-sts-id-invalid"))

@@ -176,7 +176,9 @@ class ReplyReader:
         while b"\n" in self.rest:
             line, _, self.rest = self.rest.partition(b"\n")
             if self._size - len(self.rest) > MAX_REPLY:
-                raise ProtocolError(f"a reply of more than {MAX_REPLY} bytes", because("reply-too-long", limit=MAX_REPLY))
+                raise ProtocolError(
+                    f"a reply of more than {MAX_REPLY} bytes", because("reply-too-long", limit=MAX_REPLY)
+                )
             if self._take(line):
                 return self._finish()
         if len(self.rest) > MAX_LINE:
@@ -204,7 +206,9 @@ class ReplyReader:
         self._lines.append(match.group(3) or b"")
         self._codes.append(int(match.group(1)))
         if len(self._lines) > MAX_LINES:
-            raise ProtocolError(f"a reply of more than {MAX_LINES} lines", because("reply-of-many-lines", limit=MAX_LINES))
+            raise ProtocolError(
+                f"a reply of more than {MAX_LINES} lines", because("reply-of-many-lines", limit=MAX_LINES)
+            )
         return match.group(2) != b"-"
 
     def _finish(self) -> Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from smtpcheck.core import Mode, Scalar, Stage, because
+from smtpcheck.core import Mode, Scalar, Stage
 from smtpcheck.diagnosis import network
 from smtpcheck.diagnosis.case import Case, Cause, Holds, always, in_mode, speaks, unknown
 from smtpcheck.diagnosis.causes.names import MISLED
@@ -15,6 +15,7 @@ from smtpcheck.probes.segment import SegmentFacts
 from smtpcheck.route import ModeFacts
 from smtpcheck.target import providers
 from smtpcheck.wire.suffixes import registrable
+from smtpcheck.wire.tls import NOTHING_IN_COMMON
 
 # Postfix "Helo command rejected: ...", Exim "Syntactically invalid EHLO argument(s)", Sendmail and Exchange "Invalid
 # domain name", Outlook "Access Denied, Bad HELO", NetEase "MI:NHD"

@@ -122,7 +122,8 @@ class _Page:
         lines += chain.from_iterable(self._result(result) for result in report.results)
         lines += self._list("experiments", (f"{one.probe}  {one.subject}" for one in report.experiments))
         lines += self._list(
-            "contacts", (
+            "contacts",
+            (
                 outline.colon(sheet.ui.get(f"contact.{one.who}", one.who), sheet.ui) + outline.contact(one, sheet.ui)
                 for one in report.contacts
             ),
