@@ -373,8 +373,8 @@ def experiments() -> Iterator[Case]:
     yield "mode", mode, ["mode-mismatch"]
     yield "mode", replace(mode, stated=False), ["mode-found"]
     yield "mode", replace(mode, found=None), ["mode-neither"]
-    yield "relay", RelayFacts(accepted=True, detail="", raw=b""), ["relay-takes-mail"]
-    yield "relay", RelayFacts(accepted=False, detail="", raw=b"550 no"), ["relay-refuses"]
+    yield "relay", RelayFacts(accepted=True, raw=b""), ["relay-takes-mail"]
+    yield "relay", RelayFacts(accepted=False, raw=b"550 no"), ["relay-refuses"]
     yield "segment", SegmentFacts(segment=536, broke=None, again=Kind.TIMEOUT), ["segment-helps"]
     yield "segment", SegmentFacts(segment=536, broke=None, again=None), ["segment-same"]
     yield "segment", SegmentFacts(segment=536, broke=Kind.TIMEOUT), ["segment-same"]
@@ -552,9 +552,9 @@ def hosts() -> Iterator[Case]:
         (Kind.UNREACHABLE, "connect-unreachable"),
         (Kind.LOCAL, "local-firewall-app"),
     ):
-        yield "port", PortFacts(broke=kind, detail="", seconds=9.0), [code]
-    yield "port", PortFacts(broke=None, detail="", seconds=3.0), []
-    yield "port", PortFacts(broke=None, detail="", seconds=3.1), ["connect-slow"]
+        yield "port", PortFacts(broke=kind, seconds=9.0), [code]
+    yield "port", PortFacts(broke=None, seconds=3.0), []
+    yield "port", PortFacts(broke=None, seconds=3.1), ["connect-slow"]
 
 
 def mail_domains() -> Iterator[Case]:
