@@ -436,7 +436,7 @@ def changed(change: Any) -> str:
 
 
 BROKEN = {
-    "$.schema": lambda d: d.update(schema=2),
+    "$.schema": lambda d: d.update(schema=3),
     "$.schema: ": lambda d: d.update(schema=True),
     "$: unknown key 'extra'": lambda d: d.update(extra=1),
     "$: no verdict": lambda d: d.pop("verdict"),
