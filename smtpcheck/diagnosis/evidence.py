@@ -93,9 +93,11 @@ def _raw(result: Result[Any], finding: Finding) -> bytes:
 
 
 def _who(result: Result[Any], finding: Finding, raw: bytes) -> Who:
+    if raw == str(finding.seen.get("os") or "").encode() != b"":
+        return Who.OS
     if finding.stage is Stage.DNS or result.probe == "dane":
         return Who.RESOLVER
-    if (finding.stage is Stage.CONNECT and raw) or raw == str(finding.seen.get("os") or "").encode() != b"":
+    if finding.stage is Stage.CONNECT and raw:
         return Who.OS
     spoken = "code" in finding.seen or getattr(result.facts, "raw", b"") == raw != b""
     return Who.SERVER if spoken else Who.SMTPCHECK

@@ -256,7 +256,7 @@ class Door:
             async with asyncio.timeout(self._dns_timeout):
                 data = await self._exchange_tcp(server, len(query).to_bytes(2, "big") + query)
         except OSError as error:
-            reason = because("dns-truncated-no-tcp", os=error.strerror or "")
+            reason = _without_tcp(error)
             return dns.Answer(name=name, type=type_, broke=Kind.TRUNCATED, reason=reason)
         answer = dns.parse_answer(data, name, type_, ident)
         return answer or dns.Answer(name=name, type=type_, broke=Kind.TRUNCATED, reason=because("dns-truncated-twice"))
@@ -430,3 +430,8 @@ def _udp(address: str, port: int) -> Iterator[socket.socket]:
 
 def _about(url: str, reason: Reason) -> Reason:
     return Reason(reason.code, {**reason.seen, "at": url[:200]})
+
+
+def _without_tcp(error: OSError) -> Reason:
+    system = os_reason(error).seen.get("os")
+    return because("dns-truncated-tcp-failed", os=system) if system else because("dns-truncated-no-tcp")
