@@ -8,7 +8,20 @@ from typing import Any
 import pytest
 
 from smtpcheck import route
-from smtpcheck.core import Blocked, Contact, Failure, Finding, Kind, Mode, Result, Severity, Stage, Subject, Target
+from smtpcheck.core import (
+    Blocked,
+    Contact,
+    Failure,
+    Finding,
+    Kind,
+    Mode,
+    Result,
+    Severity,
+    Skipped,
+    Stage,
+    Subject,
+    Target,
+)
 from smtpcheck.diagnosis import network
 from smtpcheck.lab import Lab
 from smtpcheck.net.door import Door
@@ -155,6 +168,7 @@ def test_a_port_that_could_not_be_asked_is_neither_open_nor_shut() -> None:
 
     assert not route.is_open(unasked)
     assert not route.is_open(result("port", FIRST, Blocked(Stage.DNS, Kind.NXDOMAIN)))
+    assert not route.is_open(result("port", FIRST, Skipped("not wanted")))
     assert route.is_open(ended(FIRST, None))
     assert route.shut(HOST, results) == (SECOND,)
 

@@ -21,9 +21,17 @@ _BESIDE = frozenset(
 # what makes a certificate at an exchanger fail for senders that look at it
 _REFUSED = frozenset(rule.code for rule in Chain.rules if rule.severity is Severity.FAIL)
 _SAID = ("said", "text", "os", "how", "other", "first", "exchange")
-# RFC 3463 section 3: what the second number of an enhanced code is about
-_SUBJECTS = ("other", "address", "mailbox", "system", "network", "protocol", "content", "policy")
-UNKNOWN_WORDS = tuple(f"words-unknown-{subject}" for subject in _SUBJECTS)
+# RFC 3463 section 3: what the second number of an enhanced code is about, from 0
+UNKNOWN_WORDS = (
+    "words-unknown-other",
+    "words-unknown-address",
+    "words-unknown-mailbox",
+    "words-unknown-system",
+    "words-unknown-network",
+    "words-unknown-protocol",
+    "words-unknown-content",
+    "words-unknown-policy",
+)
 """The texts of evidence that say so."""
 
 
