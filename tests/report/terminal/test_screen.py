@@ -107,7 +107,7 @@ def test_what_is_not_known_says_why():
 def test_a_bug_is_ours_and_says_where():
     text = screen.render(ALL["bug"], width=200)
     assert "this says nothing about the server" in text
-    assert "(ValueError in chain.py:12:observe)" in text
+    assert "(chain.py:12:observe ValueError: not a number)" in text
 
 
 def test_a_failure_beside_a_known_verdict_is_told():
