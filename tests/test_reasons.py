@@ -16,7 +16,7 @@ from smtpcheck.lab import Lab
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.report import formats
 from smtpcheck.target.grammar import UsageError
-from tests.checking import checked
+from tests.checking import check_fault, checked
 from tests.expectations import EXPECTED
 
 AT_ONCE = 24
@@ -65,6 +65,12 @@ async def test_no_fault_puts_english_into_the_chinese_report() -> None:
 def test_the_search_finds_what_it_is_made_for() -> None:
     assert ENGLISH.findall("smtpcheck 看到：nothing was said in 4.0 s") == ["nothing was said in"]
     assert not ENGLISH.findall(QUOTED.sub(" ", "系统报“No route to host”，`nc -C a b c d`，TLS 握手"))
+
+
+async def test_what_a_library_said_is_quoted_where_smtpcheck_tells_it() -> None:
+    report = await check_fault("certificate-chain-incomplete")
+    assert "smtpcheck 看到：“unable to get local issuer certificate”" in formats.render([report], "text", lang="zh-CN")
+    assert "smtpcheck saw: unable to get local issuer certificate" in formats.render([report], "text", lang="en")
 
 
 # The table

@@ -26,6 +26,7 @@ from smtpcheck.core import (
     Subject,
     TargetKind,
     Verdict,
+    Who,
 )
 from smtpcheck.report import escape
 
@@ -220,13 +221,20 @@ def short(stage: Stage, ui: _UI) -> str:
     return ui.get(f"short.{stage}", ui[f"stage.{stage}"])
 
 
-def testimony(recorded: Diagnosis, report: Report, words: Words, limit: int) -> list[tuple[str, str]]:
-    """Who said it and what, for every observation; one that would only repeat the summary is cut short."""
+def testimony(
+    recorded: Diagnosis, report: Report, words: Words, limit: int, *, plain: bool = False
+) -> list[tuple[str, str]]:
+    """Who said it and what, for every observation; one that would only repeat the summary is cut short.
+
+    In `plain` text a library's words, which smtpcheck heard and did not write, are quoted as the language does it.
+    """
     told = escape.diagnosis(recorded)
     summary = words.summary(told)
     lines = []
     for one in recorded.evidence:
         text = _shown(one, told, report, words, limit)
+        if plain and one.raw and one.who is Who.SMTPCHECK:
+            text = words.ui["list.quoted"].format(text=text)
         lines.append((words.ui[f"who.{one.who}"], text if text != summary else _in_short(one.text, words.ui)))
     return lines
 

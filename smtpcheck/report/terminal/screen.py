@@ -180,7 +180,7 @@ class _Page:
             lines += sheet.para(sheet.label("where"), told.subject, style="dim", label_style="dim")
         if room is _ALL and (why := sheet.words.why(told)):
             lines += sheet.para("", why)
-        said = outline.testimony(self.report.diagnoses[0], self.report, sheet.words, room.raw)
+        said = outline.testimony(self.report.diagnoses[0], self.report, sheet.words, room.raw, plain=True)
         for place, (who, text) in enumerate(said[: room.evidence], 1):
             hidden = len(said) - room.evidence if place == room.evidence else 0
             shown = f"{text} (+{hidden}: -v)" if hidden > 0 else text
