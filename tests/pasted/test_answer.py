@@ -28,6 +28,7 @@ from smtpcheck.pasted import quotes
 from smtpcheck.pasted import shown as shown
 from smtpcheck.pasted.answer import MAX_INPUT, MAX_NAMED, Answer, answer, error_rows
 from smtpcheck.pasted.shown import meaning, render, words
+from tests import forked
 from tests.wire.test_dsn import POSTFIX
 
 ROOT = Path(__file__).parent.parent.parent
@@ -498,13 +499,11 @@ def explain(*arguments: str, stdin: bytes = b"", **environ: str) -> subprocess.C
         "from smtpcheck.cli import main\n"
         "main()\n"
     )
-    return subprocess.run(
+    return forked.run(
         [sys.executable, "-c", guarded, "explain", *arguments],
         input=stdin,
-        capture_output=True,
         env={k: v for k, v in os.environ.items() if k not in ("LANG", "LC_ALL")} | {"PYTHONUTF8": "1"} | environ,
-        timeout=60,
-        check=False,
+        text=False,
     )
 
 
