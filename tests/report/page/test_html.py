@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from smtpcheck import advice
 from smtpcheck.core import Status, Verdict
-from smtpcheck.report import outline
+from smtpcheck.report import escape
 from smtpcheck.report.page import details, html, labels, markup
 from smtpcheck.report.page.languages import tongues
 from smtpcheck.report.page.pictures.signs import SIGNS
@@ -28,8 +28,8 @@ spoken = pytest.mark.parametrize("lang", advice.LANGUAGES)
 REPORT = Path(html.__file__).parent
 # the modules that a page is made of
 MADE_OF = (
-    *("html.py", "details.py", "overview.py", "labels.py", "tongues.py", "markup.py"),
-    *sorted(f"pictures/{outline.name}" for path in (REPORT / "pictures").glob("*.py")),
+    *("html.py", "details.py", "overview.py", "labels.py", "languages.py", "markup.py"),
+    *sorted(f"pictures/{path.name}" for path in (REPORT / "pictures").glob("*.py")),
 )
 EVIL = "<script>alert(1)</script>\"'`><img src=x onerror=alert(1)></style></title><!--\x00\x1b[2J\u202e\u2066\ufeff中文"
 REAL = (
@@ -298,8 +298,8 @@ def test_any_text_stays_text(words):
     page = Page(source)
     assert page.tags == ["p"]
     assert [key for key, _ in page.attributes] == ["class"]
-    assert "".join(page.text) == markup.safe.visible(words, 1000)
-    assert page.attributes[0][1] == markup.safe.visible(name, 1000)
+    assert "".join(page.text) == escape.visible(words, 1000)
+    assert page.attributes[0][1] == escape.visible(name, 1000)
     assert all(char.isprintable() or char == "\u3000" for char in stdlib.unescape(source))
 
 
