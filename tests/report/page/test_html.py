@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from smtpcheck import advice
 from smtpcheck.core import Status, Verdict
-from smtpcheck.report import escape
+from smtpcheck.report import escape, outline
 from smtpcheck.report.page import details, html, labels, markup
 from smtpcheck.report.page.languages import tongues
 from smtpcheck.report.page.pictures.signs import SIGNS
