@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from smtpcheck.consent import Claim
 from smtpcheck.conversation.session import Answered
 from smtpcheck.core import Kind, Mode, Stage, Status, TargetKind
 from smtpcheck.lab.pki import Authority
@@ -22,6 +23,7 @@ from smtpcheck.probes.auth import AuthFacts
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.probes.clock import ClockFacts
 from smtpcheck.probes.config import ConfigFacts
+from smtpcheck.probes.consent import ConsentFacts
 from smtpcheck.probes.control import ControlFacts
 from smtpcheck.probes.dane import Association, DaneFacts
 from smtpcheck.probes.delivery import DeliveryFacts
@@ -680,6 +682,18 @@ def handshakes() -> Iterator[Case]:
         yield "tls", replace(fine, broke=kind), [code]
 
 
+def consents() -> Iterator[Case]:
+    for claim, mailbox, codes in (
+        (Claim.TYPED, False, []),
+        (Claim.PROVIDER, True, []),
+        (Claim.NONE, False, ["consent-submission-host"]),
+        (Claim.NONE, True, ["consent-imap-host"]),
+        (Claim.EXCHANGER, False, ["consent-provider-host"]),
+        (Claim.DNSSEC, False, ["consent-signed-host"]),
+    ):
+        yield "consent", ConsentFacts(host="smtp.other.test", account="firm.test", claim=claim, mailbox=mailbox), codes
+
+
 CASES: list[Case] = [
     case
     for room in (
@@ -696,6 +710,7 @@ CASES: list[Case] = [
         mail_domains,
         greetings,
         handshakes,
+        consents,
     )
     for case in room()
 ]
