@@ -26,6 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import zip_longest
 from pathlib import Path
 
 from benchmarks.mutations import Mutation, mutations
@@ -184,9 +185,15 @@ def asked(mutation: Mutation, calls: Calls, seed: int) -> Iterator[tuple[str, ..
     if not found:
         found = [test for test, places in calls.items() if any(place.startswith(f"{path}:") for place in places)]
     found.sort(key=lambda test: (len(calls[test]), test))
-    rest = found[FIRST:]
-    random.Random(seed).shuffle(rest)  # noqa: S311  # a sample, no secret
-    yield from (turn for turn in (tuple(found[:FIRST]), tuple(rest[:THEN])) if turn)
+    first = found[:FIRST]
+    # a few parameters of every test rather than all parameters of one
+    kin: dict[str, list[str]] = {}
+    for test in found[FIRST:]:
+        kin.setdefault(test.partition("[")[0], []).append(test)
+    for tests in kin.values():
+        random.Random(seed).shuffle(tests)  # noqa: S311  # a sample, no secret
+    rest = [test for turn in zip_longest(*kin.values()) for test in turn if test]
+    yield from (turn for turn in (tuple(first), tuple(rest[:THEN])) if turn)
 
 
 def sample(root: Path, paths: Sequence[str], count: int, seed: int) -> list[Mutation]:

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from smtpcheck.core import (
     Finding,
     Kind,
     Mode,
+    Rule,
     Scalar,
     Severity,
     Stage,
@@ -35,26 +37,22 @@ from smtpcheck.core import (
     Verdict,
     Who,
 )
-from smtpcheck.diagnosis.case import always, symptom
 from smtpcheck.diagnosis.causes import CAUSES
 from smtpcheck.diagnosis.evidence import UNKNOWN_WORDS
 from smtpcheck.probes import probes, rules
 from smtpcheck.wire import sasl
+from tests.every import every
 
 ROOM = Path(advice.__file__).parent
-FOLDERS = {lang: ROOM / lang.replace("-", "_") for lang in LANGUAGES}
 CAUSE_CODES = {cause.code for causes in CAUSES.values() for cause in causes}
-# A break whose cause is not known further is named by a symptom; where it means two findings it has its own text.
-SYMPTOMS: dict[str, list[str]] = {}
-for rule in rules().values():
-    told_better = any(cause.holds is always for cause in CAUSES.get(rule.code, ()))
-    if rule.severity is Severity.FAIL and not told_better:
-        SYMPTOMS.setdefault(symptom(Finding(rule.code, rule.severity, rule.stage, "")), []).append(rule.code)
-AMBIGUOUS = {code for code, findings in SYMPTOMS.items() if len(findings) > 1}
+# Findings that are more than what another is told by: their own entry says what to do.
+ITSELF = CAUSE_CODES & CAUSES.keys()
 # Faults that people know by these names and that are no cause: nobody sees them from here, or they break nothing.
 KNOWN = (ROOM.parent.parent / "docs" / "faults.txt").read_text("utf-8").split()
-EXPLAINED = {code for code in KNOWN if (FOLDERS["en"] / f"{code}.toml").exists()} - CAUSE_CODES - rules().keys()
-CODES = sorted({*rules(), *CAUSE_CODES, *AMBIGUOUS, *EXPLAINED, *UNKNOWN_WORDS})
+EXPLAINED = (
+    {code for code in KNOWN if (ROOM / code.partition("-")[0] / f"{code}.toml").exists()} - CAUSE_CODES - rules().keys()
+)
+CODES = sorted({*rules(), *CAUSE_CODES, *EXPLAINED, *UNKNOWN_WORDS})
 KEYS = {"summary", "short", "why", "steps", "otherwise", "decides"}
 HAN = re.compile("[一-鿿]")
 # words that begin a sentence but are no verb
@@ -70,7 +68,8 @@ class Calls:
     """The calls of `self.found` in one probe's module, with the codes and keys that each may have."""
 
     def __init__(self, module: str) -> None:
-        self.tree = ast.parse(inspect.getsource(import_module(module)))
+        self.module = import_module(module)
+        self.tree = ast.parse(inspect.getsource(self.module))
         self.functions = [
             node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         ]
@@ -95,6 +94,9 @@ class Calls:
                 yield re.escape(part.value)
             elif isinstance(part, ast.Name) and (part.id, function) not in been:
                 been = been | {(part.id, function)}
+                table = getattr(self.module, part.id, None)
+                if isinstance(table, Mapping):
+                    yield from (re.escape(each.code) for each in table.values() if isinstance(each, Rule))
                 for value, scope in self.values(part.id, function):
                     yield from self.patterns(value, scope, been)
 
@@ -125,8 +127,8 @@ def assigned(name: str, scope: ast.AST) -> Iterator[ast.AST]:
 
 
 def keys(call: ast.Call, function: ast.AST) -> set[str]:
-    """The keyword names, those of a `**values` with a dict literal behind it included."""
-    named = {keyword.arg for keyword in call.keywords if keyword.arg}
+    """The keyword names, those of a `**values` with a dict literal behind it included, and `detail` for a reason."""
+    named = {keyword.arg for keyword in call.keywords if keyword.arg} | {"detail" for _ in call.args[1:]}
     for keyword in call.keywords:
         if keyword.arg is None and isinstance(keyword.value, ast.Name):
             for table in assigned(keyword.value.id, function):
@@ -163,21 +165,33 @@ BROUGHT = {
 }
 
 
-def offered_to(code: str) -> set[str]:
-    """What a text may use: what all findings that lead there have, and what the cause itself brings along."""
-    ways = [OFFERED[finding] for finding in [*SYMPTOMS.get(code, []), *([code] if code in OFFERED else [])]]
+def ways(code: str) -> list[set[str]]:
+    """The values that a text may use, for each way that leads to the code: found itself, or the cause of a finding."""
+    if code in UNKNOWN_WORDS:
+        return [{"code", "enhanced", "subject"}]
+    found = [OFFERED[code]] if code in OFFERED else []
     for finding, causes in CAUSES.items():
         brought = [BROUGHT[getattr(cause.seen, "__name__", "")] for cause in causes if cause.code == code]
-        ways.extend(OFFERED[finding] | more for more in brought)
-    if code in UNKNOWN_WORDS:
-        ways = [{"code", "enhanced"}]
-    return set.intersection(*ways or [set()]) | {"subject"}
+        found.extend(OFFERED[finding] | more for more in brought)
+    return [way | {"subject"} for way in found or [set[str]()]]
+
+
+def offered_to(code: str) -> set[str]:
+    """What is at hand whichever way leads to the code."""
+    return set.intersection(*ways(code))
 
 
 def content(code: str, lang: str) -> dict[str, object]:
     """The file itself, without the fall-back to English."""
-    path = FOLDERS[lang] / f"{code}.toml"
-    assert path.is_file(), f"{code} has no text in {lang}"
+    found: dict[str, dict[str, object]] = read(code)
+    assert found.keys() == set(LANGUAGES), f"{code} has no text in every language"
+    return found[lang]
+
+
+@cache
+def read(code: str) -> dict[str, dict[str, object]]:
+    path = ROOM / code.partition("-")[0] / f"{code}.toml"
+    assert path.is_file(), f"{code} has no text"
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
@@ -205,8 +219,7 @@ def test_the_source_of_the_probes_is_understood() -> None:
 # The entries
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("code", CODES)
+@every(code=CODES, lang=LANGUAGES)
 def test_every_code_has_a_complete_entry_of_its_own(code: str, lang: str) -> None:
     assert content(code, lang).keys() <= KEYS
     found = entry(code, lang)
@@ -220,11 +233,11 @@ def test_every_code_has_a_complete_entry_of_its_own(code: str, lang: str) -> Non
     if found.steps:
         assert found.otherwise
     told_apart = code in CAUSE_CODES | EXPLAINED
-    assert bool(found.decides) == told_apart, "what decides belongs to causes, and each cause has it"
+    assert found.decides or not told_apart, "each cause has what decides"
+    assert not found.decides or told_apart or code in rules()
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("code", CODES)
+@every(code=CODES, lang=LANGUAGES)
 def test_texts_are_formed_alike(code: str, lang: str) -> None:
     content(code, lang)
     found = entry(code, lang)
@@ -240,7 +253,7 @@ def test_texts_are_formed_alike(code: str, lang: str) -> None:
         assert found.otherwise.startswith(ui(lang)["head.otherwise"])
 
 
-@pytest.mark.parametrize("code", CODES)
+@every(code=CODES)
 def test_english_is_plain_and_steps_begin_with_a_verb(code: str) -> None:
     content(code, "en")
     found = entry(code, "en")
@@ -254,7 +267,7 @@ def test_english_is_plain_and_steps_begin_with_a_verb(code: str) -> None:
         assert word.lower().rstrip(":,") not in NO_VERB, step
 
 
-@pytest.mark.parametrize("code", CODES)
+@every(code=CODES)
 def test_chinese_is_chinese(code: str) -> None:
     content(code, "zh-CN")
     chinese, english = entry(code, "zh-CN"), entry(code, "en")
@@ -265,21 +278,24 @@ def test_chinese_is_chinese(code: str) -> None:
     assert not set(texts(chinese)) & set(filter(None, texts(english)))
 
 
-@pytest.mark.parametrize("code", CODES)
+@every(code=CODES)
 def test_both_languages_show_the_same_values_and_only_those_at_hand(code: str) -> None:
     english, chinese = used(code, "en"), used(code, "zh-CN")
     assert english == chinese
-    assert english <= offered_to(code) | STANDARD.keys()
+    found = entry(code, "en")
+    assert found
+    body = {name for text in (found.why, *found.steps, found.otherwise) for name in placeholders(text)}
+    assert body <= offered_to(code) | STANDARD.keys()
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("code", CODES)
+@every(code=CODES, lang=LANGUAGES)
 def test_a_summary_shows_only_what_was_seen(code: str, lang: str) -> None:
     """It names findings in tables, where no report is at hand."""
     content(code, lang)
     found = entry(code, lang)
     assert found
-    assert placeholders(found.summary) | placeholders(found.short) <= offered_to(code)
+    for way in ways(code):
+        assert placeholders(found.summary) <= way or (found.short and placeholders(found.short) <= way)
 
 
 # What a reader would have to fill in: named as a value is that a report knows, or as people name such a blank.
@@ -302,8 +318,7 @@ def blanks(text: str) -> set[str]:
     return words & (BLANKS - WORDS_OF_PROTOCOLS)
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("code", CODES)
+@every(code=CODES, lang=LANGUAGES)
 def test_no_command_has_a_blank_to_fill_in(code: str, lang: str) -> None:
     content(code, lang)
     found = entry(code, lang)
@@ -318,8 +333,7 @@ def test_a_blank_is_told_from_a_word_of_the_protocol() -> None:
     assert blanks(text) == {"HOST", "OLD", "NAME"}
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("code", sorted(CAUSE_CODES))
+@every(code=sorted(CAUSE_CODES), lang=LANGUAGES)
 def test_what_decides_needs_no_values_of_its_own(code: str, lang: str) -> None:
     """It is shown where the cause is only an alternative, and what was seen there is another finding's."""
     content(code, lang)
@@ -328,38 +342,25 @@ def test_what_decides_needs_no_values_of_its_own(code: str, lang: str) -> None:
     assert placeholders(found.decides) <= STANDARD.keys()
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("code", sorted(CAUSE_CODES))
+@every(code=sorted(CAUSE_CODES), lang=LANGUAGES)
 def test_an_alternative_is_named_without_values_that_only_a_certain_cause_has(code: str, lang: str) -> None:
     content(code, lang)
     found = entry(code, lang)
     assert found
-    at_hand = [OFFERED[f] | {"subject"} for f, causes in CAUSES.items() if code in {cause.code for cause in causes}]
-    assert all(placeholders(found.summary) <= names or placeholders(found.short or "{?}") <= names for names in at_hand)
-    assert not found.short or not all(placeholders(found.summary) <= names for names in at_hand), "short is not needed"
-
-
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("code", sorted(SYMPTOMS))
-def test_a_symptom_is_told_as_its_finding(code: str, lang: str) -> None:
-    found = entry(code, lang)
-    assert found
-    assert found.code == code
-    if code not in CODES:
-        (finding,) = SYMPTOMS[code]
-        told = entry(finding, lang)
-        assert told
-        assert texts(found) == texts(told)
+    theirs = [OFFERED[f] | {"subject"} for f, causes in CAUSES.items() if code in {cause.code for cause in causes}]
+    assert all(placeholders(found.summary) <= names or placeholders(found.short or "{?}") <= names for names in theirs)
+    needless = all(placeholders(found.summary) <= names for names in (*theirs, *ways(code)))
+    assert not (found.short and needless), "short is not needed"
 
 
 def test_the_codes_with_a_text() -> None:
     assert advice.codes() == tuple(CODES)
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-def test_no_text_without_a_code(lang: str) -> None:
-    files = {path.name for path in FOLDERS[lang].iterdir() if path.suffix == ".toml"}
-    assert files - {"_ui.toml"} - {f"{code}.toml" for code in CODES} == set()
+def test_no_text_without_a_code() -> None:
+    files = {path.relative_to(ROOM).as_posix() for path in ROOM.rglob("*.toml")}
+    ours = {"ui/en.toml", "ui/zh-CN.toml", "examples.toml"}
+    assert files - ours == {f"{code.partition('-')[0]}/{code}.toml" for code in CODES}
 
 
 # Which entry
@@ -384,7 +385,8 @@ def test_a_language_not_spoken_is_an_error() -> None:
 
 def test_a_code_without_chinese_is_explained_in_english(tmp_path: Path) -> None:
     room = copied_room(tmp_path)
-    (room / "en" / "new-thing.toml").write_text('summary = "a new thing"\n', encoding="utf-8")
+    (room / "new").mkdir()
+    (room / "new" / "new-thing.toml").write_text('[en]\nsummary = "a new thing"\n', encoding="utf-8")
     assert said(tmp_path, "entry('new-thing', 'zh-CN').summary") == "a new thing"
 
 
@@ -392,7 +394,9 @@ def test_a_code_without_chinese_is_explained_in_english(tmp_path: Path) -> None:
     "body", ['summary = "x"\ncolour = "red"', "summary = 3", 'summary = "x"\nsteps = "one"', 'why = "x"']
 )
 def test_a_malformed_entry_is_an_error(tmp_path: Path, body: str) -> None:
-    (copied_room(tmp_path) / "en" / "new-thing.toml").write_text(body, encoding="utf-8")
+    room = copied_room(tmp_path) / "new"
+    room.mkdir()
+    (room / "new-thing.toml").write_text(f"[en]\n{body}", encoding="utf-8")
     with pytest.raises(subprocess.CalledProcessError) as caught:
         said(tmp_path, "entry('new-thing', 'en')")
     assert "ValueError: en/new-thing" in caught.value.stderr
@@ -621,4 +625,5 @@ def test_every_noun_has_a_name(lang: str) -> None:
 
 def test_chinese_words_are_chinese() -> None:
     same = {key for key, text in ui("en").items() if ui("zh-CN")[key] == text}
-    assert {key.partition(".")[2] for key in same} <= {"ehlo", "starttls", "quit", "tls"}
+    without_words = {key for key in same if re.fullmatch(r"\{[a-z_]+\}", ui("en")[key])}
+    assert {key.partition(".")[2] for key in same - without_words} <= {"ehlo", "starttls", "quit", "tls"}

@@ -15,6 +15,8 @@ from smtpcheck.contract import Snapshot
 from smtpcheck.core import Blocked, Failure, Report, Result
 from smtpcheck.lab import Lab, Practice
 from smtpcheck.lab.imapd import ImapServer
+from smtpcheck.probes import probes
+from smtpcheck.probes.farewell import Farewell, FarewellFacts
 from smtpcheck.report import formats
 from smtpcheck.run import assemble, run
 from smtpcheck.run.masking import masked_report
@@ -137,16 +139,17 @@ class Echoing(ImapServer):
     """Says every form of the secret at one place."""
 
     place = ""
+    said: Sequence[bytes] = tuple(SAYABLE.values())
 
     async def _answer(self, talk: Any, verb: str, words: Any) -> bytes:
         if self.place == "NO" and verb == "AUTHENTICATE":
-            return b"NO [AUTHENTICATIONFAILED] " + b" | ".join(SAYABLE.values())
+            return b"NO [AUTHENTICATIONFAILED] " + b" | ".join(self.said)
         if self.place == "BYE" and verb == "LIST":
-            await talk.channel.say(b"* BYE " + b" | ".join(SAYABLE.values()) + b"\r\n")
+            await talk.channel.say(b"* BYE " + b" | ".join(self.said) + b"\r\n")
             talk.over = True
             return b""
         if self.place == "notices" and verb == "LIST":
-            for line in (line for form in SAYABLE.values() for line in folded(form, 20)):
+            for line in (line for form in self.said for line in folded(form, 20)):
                 await talk.channel.say(b"* OK " + line + b"\r\n")
         if self.place == "capabilities" and verb == "LIST":
             for form in SAYABLE.values():
@@ -215,7 +218,81 @@ async def test_the_folder_where_it_lies_and_its_headers_tell_no_secret(elsewhere
     assert_lossless(report)
 
 
+@pytest.mark.parametrize("server", [Refusing, Leaving, Noticing])
+async def test_a_short_secret_is_masked_as_a_word_where_a_mailbox_says_it(
+    tmp_path: Path, server: type[Echoing]
+) -> None:
+    class Short(server):  # type: ignore[valid-type,misc]
+        said = (b"no hunter2", b"hun", b"ter2")
+
+    async with Lab() as lab:
+        elsewhere = Elsewhere(lab, await lab.start("delivered", password="hunter2"), tmp_path)
+        domain = elsewhere.practice.target.partition("@")[2]
+        report = await elsewhere.check(f"imap.{domain}", server=Short)
+
+    assert "no <secret>" in repr(report)
+    assert [name for name, text in artifacts(report) if "hunter2" in text] == []
+    events = [event.raw for talk in report.conversations for event in talk.events]
+    assert not {b"* OK hun", b"* OK ter2"} & set(events), "one reply ends with it and the next begins with it"
+
+
+async def test_a_short_secret_over_two_lines_of_a_reply_is_masked_in_the_facts() -> None:
+    script = {"auth": reply(b"535", [b"5.7.8 not hun", b"ter2"])}
+    async with Lab() as lab:
+        report = await Watched().check(await lab.start("healthy", password="hunter2", script=script))
+
+    (login,) = (result for result in report.results if result.probe == "auth")
+    assert login.facts.reply.lines == (b"5.7.8 not <secret>", b"<secret>")
+
+
+@pytest.mark.parametrize("before", [285, 290, 500, 505])
+async def test_what_is_cut_is_masked_before(elsewhere: Elsewhere, before: int) -> None:
+    """An event of 512 octets and a detail of 300 characters end within the secret."""
+
+    class Long(Refusing):
+        said = (b"x" * before + b" " + CANARY.encode(),)
+
+    domain = elsewhere.practice.target.partition("@")[2]
+    report = await elsewhere.check(f"imap.{domain}", server=Long)
+
+    assert "xxx" in repr(report)
+    assert [name for name, text in artifacts(report) if CANARY[:5] in text] == []
+
+
+async def test_a_folder_is_opened_by_its_name_and_shown_without_the_secret_in_it(tmp_path: Path) -> None:
+    async with Lab() as lab:
+        practice = await lab.start("delivered", password="hunter2")
+        assert practice.mailbox is not None
+        assert practice.smtp is not None
+        box, names = practice.mailbox, practice.mailbox._boxes[practice.target]
+        names["x hunter2"] = type(names["INBOX"])("x hunter2", "")
+        practice.smtp.ledger.delivered.clear()
+        practice.smtp.ledger.delivered.append(lambda m: box.deliver(practice.target, "x hunter2", m.content))
+        report = await Watched().check(practice, recipients=(practice.target,), sender=practice.target)
+
+    (delivery,) = (result for result in report.results if result.probe == "delivery")
+    assert delivery.facts.folder == "x <secret>"
+    assert [name for name, text in artifacts(report) if "hunter2" in text] == []
+
+
 # The second net
+
+
+async def test_facts_that_hold_a_secret_are_masked_before_anybody_sees_them() -> None:
+    class Telling(Farewell):
+        async def observe(self, subject: Any, ctx: Any) -> FarewellFacts:
+            return FarewellFacts(broke=None, raw=CANARY.encode() + b" and more", accepted=False)
+
+    seen: list[Result[Any]] = []
+    async with Lab() as lab:
+        practice = await lab.start("healthy", password=CANARY)
+        replaced = [Telling() if probe.name == "farewell" else probe for probe in probes()]
+        report = await run(aim(practice), secret=Secret(CANARY), limits=SHORT, probes=replaced, watch=seen.append)
+
+    for results in (report.results, seen):
+        (told,) = (result for result in results if result.probe == "farewell")
+        assert told.facts.raw == b"<secret> and more"
+    assert leaks(report) == {}
 
 
 async def test_what_was_not_masked_as_it_came_is_masked_as_it_leaves() -> None:

@@ -24,6 +24,7 @@ from smtpcheck.run import run
 from smtpcheck.target.credentials import Secret
 from smtpcheck.wire import sasl
 from smtpcheck.wire.mask import Mask
+from tests import forked
 from tests.checking import SHORT, aim, checked
 
 CANARY = 'c4n/ary+="é授权'
@@ -145,13 +146,7 @@ def test_the_command_prints_no_secret_and_takes_none_as_argument(ending: str, tm
 
 
 def test_a_password_in_a_target_is_refused_and_not_echoed() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "smtpcheck", "check", f"smtp://me:{CANARY}@smtp.example.com"],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = forked.run([sys.executable, "-m", "smtpcheck", "check", f"smtp://me:{CANARY}@smtp.example.com"])
 
     assert done.returncode == 2
     assert CANARY not in done.stdout + done.stderr

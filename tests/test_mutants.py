@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.mutants import SHARE, Fate, Tried, copied, noted, sample, told, tried
+from benchmarks.mutants import FIRST, SHARE, THEN, Fate, Tried, asked, copied, noted, sample, told, tried
 from benchmarks.mutations import Mutation, mutations
 
 # the second half says nothing new: what is greater than five is not zero
@@ -73,6 +73,19 @@ def test_a_change_is_noticed_and_one_without_effect_survives_and_the_tree_is_as_
 def test_a_benchmark_without_tests_is_no_result(tree: Path) -> None:
     with copied(tree) as copy, pytest.raises(ValueError, match="no test ran"):
         noted(copy.clean, ["tests/nowhere"], workers=0)
+
+
+def test_every_test_that_calls_the_function_is_asked_with_some_parameters() -> None:
+    place = "smtpcheck/planted.py:4"
+    calls = {f"t.py::test_many[{number}]": [place] for number in range(1000)}
+    calls |= {f"t.py::test_few[{number}]": [place, "x", "y"] for number in range(3)}
+    calls |= {"t.py::test_another": ["x"]}
+
+    first, then = asked(Mutation("smtpcheck/planted.py", "", 0, 0, "", place), calls, 1)
+
+    assert (len(first), len(then)) == (FIRST, THEN)
+    assert {f"t.py::test_few[{number}]" for number in range(3)} <= {*then}
+    assert "t.py::test_another" not in {*first, *then}
 
 
 def test_the_same_seed_takes_the_same_sample(tree: Path) -> None:

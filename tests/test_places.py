@@ -97,6 +97,11 @@ def left_over(report: Report) -> list[str]:
     ]
 
 
+def greets(after: float) -> dict[str, Any]:
+    """A server in order whose greeting takes so many seconds."""
+    return {"greeting": {"text": "220 {host} ESMTP practice\r\n", "delay": after}}
+
+
 async def test_an_unverified_dialogue_gives_its_place_to_the_next_port() -> None:
     async with Lab() as lab:
         practice = await lab.start("certificate-self-signed")
@@ -164,9 +169,13 @@ async def test_a_mode_that_is_found_late_takes_the_login_from_nobody(fault: str)
 
 
 async def test_two_ports_that_both_turn_out_to_speak_the_other_mode_see_one_login() -> None:
+    """Port 587 is found out first, as 465 takes its time; 465 comes before it in order."""
     async with Lab(also=("smtp.healthy.lab.test",)) as lab:
-        clear, implicit = await lab.start("healthy"), await lab.start("healthy-implicit")
-        report, _ = await at_ports({465: clear, 587: implicit})
+        clear, implicit = (
+            await lab.start("healthy", server="script", script=greets(2.5)),
+            await lab.start("healthy-implicit"),
+        )
+        report, _ = await at_ports({465: clear, 587: implicit}, limits=EASY)
 
         assert clear.smtp is not None
         assert implicit.smtp is not None
@@ -179,7 +188,10 @@ async def test_two_ports_that_both_turn_out_to_speak_the_other_mode_see_one_logi
 
 async def test_a_port_that_broke_after_its_certificate_verified_gives_the_others_no_time_limit() -> None:
     async with Lab(also=("smtp.ehlo-refused-after-tls.lab.test",)) as lab:
-        broken, late = await lab.start("ehlo-refused-after-tls"), await lab.start("healthy-slow-greeting")
+        broken, late = (
+            await lab.start("ehlo-refused-after-tls"),
+            await lab.start("healthy-scripted", script=greets(7.0)),
+        )
         report, _ = await at_ports({587: broken, 2525: late}, limits=EASY)
 
     assert (report.complete, left_over(report)) == (True, [])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import email
 import email.policy
 import os
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -15,10 +14,11 @@ from typing import Any, cast
 
 import pytest
 
-from smtpcheck.core import Kind, Report, Stage, Verdict
+from smtpcheck.core import Kind, Report, Stage, Verdict, because
 from smtpcheck.lab import Lab, Practice, background
 from smtpcheck.lab.ledger import Message
 from smtpcheck.target.grammar import UsageError
+from tests import forked
 from tests.checking import SHORT, assert_lossless, checked
 from tests.probes.exchanges import named, of
 
@@ -196,17 +196,11 @@ def test_the_command_says_so_in_one_line_and_ends_with_two(tmp_path: Path) -> No
     with background() as lab:
         practice = lab.start("delivered")
         words = [w for n, v in practice.options.items() if n != "send" for w in (f"--{n.replace('_', '-')}", str(v))]
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "smtpcheck", "send", practice.target, *words),
-                *("--message", written(tmp_path, own(b"one\ntwo\r\n"))),
-            ],
+        message = written(tmp_path, own(b"one\ntwo\r\n"))
+        done = forked.run(
+            [sys.executable, "-m", "smtpcheck", "send", practice.target, *words, "--message", message],
             env=os.environ | {"SMTPCHECK_PASSWORD": practice.password},
             cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
         )
 
     assert done.returncode == 2
@@ -318,5 +312,5 @@ async def test_a_message_that_needs_what_the_server_lacks_is_not_sent_and_called
     assert report.verdict is Verdict.INCONCLUSIVE
     assert not named(report) & {"sender-cut-off", "sender-refused", "message-cut-off"}
     assert outcome(report, "envelope").kind is Kind.UNSUPPORTED
-    assert missing in outcome(report, "envelope").detail
+    assert outcome(report, "envelope").reason == because("extension-unlisted", extension=missing)
     assert_lossless(report)

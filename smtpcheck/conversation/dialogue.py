@@ -1,20 +1,21 @@
 """How far does one connection get? An SMTP conversation, walked stage by stage, once for all who ask.
 
-Theory of operation. The path is a row of legs, one coroutine a stage, in the order of the endpoint's TLS mode. Each leg
-is one task, made when it is first asked for, and waits for the leg before it; so each stage happens once, and a leg that
-broke raises the same error to everybody who asks for it or for one behind it. `reach(stage)` promises just that: it
-returns the session once the last leg of that stage is done (EHLO comes twice under STARTTLS; `first` means the first),
-raises Broken for the peer's doing, CouldNotAsk for ours, and sends nothing twice, whoever asks, as often as they like.
+Theory of operation. The path is a row of legs, one coroutine a stage, in the order of the endpoint's TLS mode. A leg is
+one task, made when it is first asked for, and waits for the leg before it. So each stage happens once, whoever asks,
+and a leg that broke raises the same error to everybody who asks for it or for one behind it. `reach(stage)` promises
+that: it returns the session once the last leg of the stage is done (EHLO comes twice under STARTTLS; `first` means the
+first), or raises Broken for the peer's doing and CouldNotAsk for ours.
 
-Who asks may be cancelled, the leg may not: legs are awaited through `asyncio.shield`, since another probe may need what
-this one gave up. They end with `leave`, which cancels what is under way, says QUIT where the line is usable, and closes.
+Who asks may be cancelled, a leg may not: legs are awaited through `asyncio.shield`, since another probe may need what
+this one gave up. They end with `leave`, which cancels what is under way, says QUIT where the line is usable, and
+closes.
 
-Two clocks. Each leg keeps its stage's limit (`Limits`): when it runs out, the server was too slow, which is a fact. The
-deadline of the whole check is the scheduler's: when it runs out, what is unfinished is recorded as broken by DEADLINE,
-which says nothing about the server. Waiting for a place is on neither record: the clock starts behind it.
+Two clocks. Each leg keeps its stage's limit (`Limits`); that it ran out is the server's doing, and a fact. The deadline
+is the scheduler's; when it runs out, the stage under way is recorded as broken by DEADLINE, which says nothing about
+the server. Waiting for a place is no stage: the record's clock starts behind it.
 
 Places. A host sees two of our connections at most (`Door.slot`). A dialogue takes a place before it connects and gives
-it back when it is closed, so whoever keeps a dialogue open that nobody needs keeps others waiting.
+it back when it is closed, so a dialogue kept open that nobody needs keeps others waiting.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from smtpcheck import core
 from smtpcheck.conversation.line import Line
 from smtpcheck.conversation.plan import Limits, Plan, choose_mechanism, control_recipient
 from smtpcheck.conversation.session import RecipientReply, Session
-from smtpcheck.core import Direction, Kind, Mode, Stage, Subject
+from smtpcheck.core import Direction, Kind, Mode, Stage, Subject, because
 from smtpcheck.net.door import Door
 from smtpcheck.net.failures import Broken, CouldNotAsk
 from smtpcheck.target import credentials, providers
@@ -196,7 +197,7 @@ class Dialogue:
         if index:
             await asyncio.shield(self._task(index - 1))
         if self.leaving:
-            raise CouldNotAsk(stage, Kind.LOCAL, "goodbye was said already")
+            raise CouldNotAsk(stage, Kind.LOCAL, because("goodbye-said"))
         if not index:
             await self._enter()
         with self._line.step(stage):
@@ -205,7 +206,7 @@ class Dialogue:
     async def _enter(self) -> None:
         """Wait for a place in the host's budget, which is no time of the host's."""
         if not self.subject.address:
-            raise Broken(Stage.DNS, Kind.NODATA, "no address to connect to")
+            raise Broken(Stage.DNS, Kind.NODATA, because("no-address"))
         await self._door.slot(self.subject.name).acquire()
         self._slot = True
         self._line.restart_clock()
@@ -224,7 +225,9 @@ class Dialogue:
         try:
             await asyncio.wait({reply, given_up}, return_when=asyncio.FIRST_COMPLETED)
             if not reply.done():
-                raise Broken(Stage.GREETING, Kind.TIMEOUT, f"nothing was said in {self._line.now() - connected:.1f} s")
+                raise Broken(
+                    Stage.GREETING, Kind.TIMEOUT, because("nothing-said", waited=round(self._line.now() - connected, 1))
+                )
             self.session.greeting = await reply
         finally:
             timer.cancel()
@@ -273,13 +276,14 @@ class Dialogue:
             if not self._plan.requires_tls or "plaintext-auth" in self._plan.target.allow:
                 self.session.plain = True
                 return
-            why = "EHLO does not list STARTTLS" if self.helo is None else "HELO was accepted and EHLO was not"
-            raise Broken(Stage.STARTTLS, Kind.NOT_OFFERED, why, self.session.ehlo.raw if self.session.ehlo else b"")
+            unlisted = because("extension-unlisted", extension="STARTTLS")
+            reason = unlisted if self.helo is None else because("extensions-unknown")
+            raise Broken(Stage.STARTTLS, Kind.NOT_OFFERED, reason, self.session.ehlo.raw if self.session.ehlo else b"")
         self.session.starttls = reply = await self._line.command(b"STARTTLS")
         self._line.expect(reply, 220)
         if self._line.extra:
             # CVE-2011-0411 and its kin: read on in plain text, it would count as said under TLS
-            raise Broken(Stage.STARTTLS, Kind.INJECTED, "bytes after the 220", self._line.extra)
+            raise Broken(Stage.STARTTLS, Kind.INJECTED, because("reply-followed"), self._line.extra)
 
     async def _tls(self) -> None:
         if self.session.plain:
@@ -311,22 +315,24 @@ class Dialogue:
             allow=allow,
         )
         if held is Kind.NO_CONSENT:
-            raise CouldNotAsk(Stage.AUTH, held, credentials.allow_option(self.subject.name))
+            raise CouldNotAsk(
+                Stage.AUTH, held, because("may-be-allowed", option=credentials.allow_option(self.subject.name))
+            )
         if tls and tls.unsafe and "unverified-auth" not in allow:
-            raise Broken(Stage.TLS, Kind.WITHHELD, f"{tls.unsafe}, so no secret was sent")
+            raise Broken(Stage.TLS, Kind.WITHHELD, tls.unsafe)
         if held is Kind.UNVERIFIED:
-            raise Broken(Stage.CERTIFICATE, held, "the certificate did not verify, so no secret was sent")
+            raise Broken(Stage.CERTIFICATE, held)
         if held:
-            raise CouldNotAsk(Stage.AUTH, held, "no TLS, so no secret was sent")
+            raise CouldNotAsk(Stage.AUTH, held, because("secret-needs-tls"))
         row = providers.by_host(self.subject.name)
         login.mechanism = name = choose_mechanism(plan, self.session, row)
         if not name:
-            raise Broken(Stage.AUTH, Kind.NOT_OFFERED, "no mechanism in common")
+            raise Broken(Stage.AUTH, Kind.NOT_OFFERED, because("no-mechanism"))
         login.looks = sasl.look(plan.secret, row.credential.shape if row and name not in sasl.TOKENS else "")
         try:
             await self._log_in(sasl.begin(name, plan.target.user, plan.secret, self.subject.name, self.subject.port))
         except sasl.Unsayable as error:
-            raise CouldNotAsk(Stage.AUTH, Kind.UNSUPPORTED, str(error)) from error
+            raise CouldNotAsk(Stage.AUTH, Kind.UNSUPPORTED, error.reason) from error
 
     async def _log_in(self, exchange: sasl.Exchange) -> None:
         login, first = self.session.login, exchange.initial()
@@ -348,7 +354,7 @@ class Dialogue:
             if reply.code == 334:
                 await self._cancel()
             kind = Kind.UNVERIFIED if isinstance(error, sasl.Unproven) else Kind.GARBAGE
-            raise Broken(Stage.AUTH, kind, str(error), reply.raw) from error
+            raise Broken(Stage.AUTH, kind, error.reason, reply.raw) from error
 
     async def _cancel(self) -> None:
         """RFC 4954 section 4: `*` ends a login; what is answered to it changes nothing."""
@@ -363,7 +369,7 @@ class Dialogue:
         plan, needs = self._plan, self._plan.needs
         missing = sorted(needs - set(known))
         if missing:
-            raise Broken(Stage.MAIL, Kind.NOT_OFFERED, f"EHLO does not list {missing[0]}")
+            raise Broken(Stage.MAIL, Kind.NOT_OFFERED, because("extension-unlisted", extension=missing[0]))
         command = b"MAIL FROM:<%s>" % self._mailbox_of(plan.target.sender)
         command += b" BODY=8BITMIME" if "8BITMIME" in needs else b""
         command += b" SMTPUTF8" if "SMTPUTF8" in needs else b""
@@ -376,7 +382,7 @@ class Dialogue:
         try:
             return message.addressed(address, smtputf8="SMTPUTF8" in self._plan.needs)
         except ProtocolError as error:
-            raise CouldNotAsk(self.current, Kind.LOCAL, str(error)) from error
+            raise CouldNotAsk(self.current, Kind.LOCAL, because("address-unsayable")) from error
 
     async def _rcpt(self) -> None:
         for recipient in self._plan.target.recipients:
@@ -418,4 +424,4 @@ class Dialogue:
         try:
             return (name or self._line.literal).encode("idna" if name else "ascii")
         except UnicodeError as error:
-            raise CouldNotAsk(Stage.EHLO, Kind.LOCAL, "the name to say in EHLO is no host name") from error
+            raise CouldNotAsk(Stage.EHLO, Kind.LOCAL, because("name-unsayable")) from error

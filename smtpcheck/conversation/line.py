@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from smtpcheck.conversation.plan import Limits
 from smtpcheck.conversation.session import Session
-from smtpcheck.core import Direction, Event, Kind, Stage, Step
+from smtpcheck.core import Direction, Event, Kind, Reason, Stage, Step, because
 from smtpcheck.net.channel import Channel
 from smtpcheck.net.door import Stream
 from smtpcheck.net.failures import Broken, CouldNotAsk, broken
@@ -125,7 +125,7 @@ class Line:
         if isinstance(line, sasl.Line):
             self._mask.made(raw, line.proofs)
         if b"\r" in raw or b"\n" in raw:
-            raise CouldNotAsk(self.stage, Kind.LOCAL, "a line end inside a command")
+            raise CouldNotAsk(self.stage, Kind.LOCAL, because("line-end-in-command"))
         self.expect_silence()
         self.note(Direction.OUT, shown, masked=secret)
         await self.send(raw + b"\r\n", self._limits.reply)
@@ -146,9 +146,9 @@ class Line:
             async with asyncio.timeout(limit):
                 reply = await self._read_reply()
         except TimeoutError as error:
-            raise self._unfinished(Kind.TIMEOUT, f"no answer in {limit:g} s") from error
+            raise self._unfinished(Kind.TIMEOUT, because("no-answer", waited=limit)) from error
         except ProtocolError as error:
-            raise self._unfinished(Kind.GARBAGE, str(error)) from error
+            raise self._unfinished(Kind.GARBAGE, error.reason) from error
         except tls.TlsError as error:
             raise self._tls_broken(error) from error
         self.last = reply.lines[0]
@@ -164,7 +164,7 @@ class Line:
         if reply.code not in codes:
             self.usable = self.usable and not self._session.closing
             kind = Kind.GARBAGE if reply.positive and self.stage in _IN_STEP else Kind.REJECTED
-            raise Broken(self.stage, kind, f"{reply.code}, not {codes[0]}", reply.raw)
+            raise Broken(self.stage, kind, because("reply-unexpected", got=reply.code, expected=codes[0]), reply.raw)
 
     def expect_silence(self) -> None:
         """RFC 5321 section 4.2: one reply a command. Only what has arrived is seen; 421 may always be said (3.8).
@@ -179,7 +179,7 @@ class Line:
         self.note(Direction.IN, raw)
         self._reader, self._channel.early = smtp.ReplyReader(), b""
         if self.stage is not Stage.QUIT:
-            raise Broken(self.stage, Kind.INJECTED, "more was said than the one reply", raw)
+            raise Broken(self.stage, Kind.INJECTED, because("reply-not-alone"), raw)
 
     @property
     def begun(self) -> bool:
@@ -196,19 +196,19 @@ class Line:
         while reply is None:
             data = await self._channel.read() if self._channel else b""
             if not data:
-                raise self._unfinished(Kind.CLOSED, "the connection was closed instead of a reply")
+                raise self._unfinished(Kind.CLOSED, because("connection-closed"))
             reply = self._reader.feed(data)
         return reply
 
-    def _unfinished(self, kind: Kind, detail: str) -> Broken:
+    def _unfinished(self, kind: Kind, reason: Reason) -> Broken:
         self.usable = False
         partial = self._reader.partial(self._mask.lines)
         if partial:
             self.note(Direction.IN, partial)
         if not self._reader.plausible:
             kind = Kind.GARBAGE
-        return Broken(self.stage, kind, detail, partial)
+        return Broken(self.stage, kind, reason, partial)
 
     def _tls_broken(self, error: tls.TlsError) -> Broken:
         self.usable = False
-        return Broken(self.stage, error.kind, error.detail, self._mask(error.raw))
+        return Broken(self.stage, error.kind, error.reason, self._mask(error.raw))

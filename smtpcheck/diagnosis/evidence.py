@@ -20,10 +20,18 @@ _BESIDE = frozenset(
 )
 # what makes a certificate at an exchanger fail for senders that look at it
 _REFUSED = frozenset(rule.code for rule in Chain.rules if rule.severity is Severity.FAIL)
-_SAID = ("said", "text", "detail", "how", "other", "first", "exchange")
-# RFC 3463 section 3: what the second number of an enhanced code is about
-_SUBJECTS = ("other", "address", "mailbox", "system", "network", "protocol", "content", "policy")
-UNKNOWN_WORDS = tuple(f"words-unknown-{subject}" for subject in _SUBJECTS)
+_SAID = ("said", "text", "os", "how", "other", "first", "exchange")
+# RFC 3463 section 3: what the second number of an enhanced code is about, from 0
+UNKNOWN_WORDS = (
+    "words-unknown-other",
+    "words-unknown-address",
+    "words-unknown-mailbox",
+    "words-unknown-system",
+    "words-unknown-network",
+    "words-unknown-protocol",
+    "words-unknown-content",
+    "words-unknown-policy",
+)
 """The texts of evidence that say so."""
 
 
@@ -93,9 +101,11 @@ def _raw(result: Result[Any], finding: Finding) -> bytes:
 
 
 def _who(result: Result[Any], finding: Finding, raw: bytes) -> Who:
+    if raw == str(finding.seen.get("os") or "").encode() != b"":
+        return Who.OS
     if finding.stage is Stage.DNS or result.probe == "dane":
         return Who.RESOLVER
-    if finding.stage is Stage.CONNECT:
+    if finding.stage is Stage.CONNECT and raw:
         return Who.OS
     spoken = "code" in finding.seen or getattr(result.facts, "raw", b"") == raw != b""
     return Who.SERVER if spoken else Who.SMTPCHECK

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 
-from smtpcheck.core import Kind
+from smtpcheck.core import Kind, Reason, because
 from smtpcheck.net.door import MAX_UDP, Door, udp_socket
+from smtpcheck.net.failures import os_reason
 from smtpcheck.wire import ProtocolError, dns
 from smtpcheck.wire.address import is_address
 
@@ -89,13 +90,13 @@ class Resolver:
 
     async def _ask(self, name: str, type_: str) -> dns.Answer:
         if not self.servers:
-            return dns.Answer(name=name, type=type_, broke=Kind.RESOLVER_DOWN, detail="no resolver is configured")
+            return dns.Answer(name=name, type=type_, broke=Kind.RESOLVER_DOWN, reason=because("dns-no-resolver"))
         answers: list[dns.Answer] = []
         for server in self.servers[:3]:
             try:
                 answer = await self._ask_server(server, name, type_)
             except ProtocolError as error:
-                return dns.Answer(name=name, type=type_, broke=Kind.GARBAGE, detail=str(error))
+                return dns.Answer(name=name, type=type_, broke=Kind.GARBAGE, reason=error.reason)
             if answer.broke is None or answer.absent:
                 return answer
             answers.append(answer)
@@ -106,7 +107,7 @@ class Resolver:
     ) -> dns.Answer:
         ident = secrets.randbelow(65536)
         query = dns.pack_query(name, type_, ident, unchecked=unchecked)
-        broke, detail = Kind.RESOLVER_SILENT, f"no answer in {TRIES * self._timeout:g} s"
+        broke, reason = Kind.RESOLVER_SILENT, because("no-answer", waited=TRIES * self._timeout)
         where = f"{server[0]}:{server[1]}"
         for _ in range(TRIES):
             try:
@@ -114,13 +115,13 @@ class Resolver:
             except TimeoutError:
                 continue
             except ProtocolError as error:
-                broke, detail = Kind.GARBAGE, str(error)
+                broke, reason = Kind.GARBAGE, error.reason
                 continue
             except OSError as error:
-                broke, detail = Kind.RESOLVER_DOWN, error.strerror or type(error).__name__
+                broke, reason = Kind.RESOLVER_DOWN, os_reason(error)
                 break
             return _sourced(answer, server)
-        return dns.Answer(name=name, type=type_, broke=broke, detail=detail, source=where)
+        return dns.Answer(name=name, type=type_, broke=broke, reason=reason, source=where)
 
     async def _one_query(self, server: tuple[str, int], query: bytes, name: str, type_: str, ident: int) -> dns.Answer:
         parsed: list[dns.Answer | None] = []
@@ -139,10 +140,10 @@ class Resolver:
             async with asyncio.timeout(self._timeout):
                 data = await self._exchange_tcp(server, len(query).to_bytes(2, "big") + query)
         except OSError as error:
-            detail = f"truncated over UDP, and over TCP: {error.strerror or 'no answer'}"
-            return dns.Answer(name=name, type=type_, broke=Kind.TRUNCATED, detail=detail)
+            reason = _without_tcp(error)
+            return dns.Answer(name=name, type=type_, broke=Kind.TRUNCATED, reason=reason)
         answer = dns.parse_answer(data, name, type_, ident)
-        return answer or dns.Answer(name=name, type=type_, broke=Kind.TRUNCATED, detail="truncated over TCP too")
+        return answer or dns.Answer(name=name, type=type_, broke=Kind.TRUNCATED, reason=because("dns-truncated-twice"))
 
     async def _exchange_tcp(self, server: tuple[str, int], framed: bytes) -> bytes:
         stream = await self._door.dial(*server)
@@ -163,3 +164,8 @@ def _sourced(answer: dns.Answer, server: tuple[str, int]) -> dns.Answer:
     """RFC 6698 section A.3: on the way from another machine anybody may have set the AD bit."""
     local = ip_address(server[0]).is_loopback
     return replace(answer, source=f"{server[0]}:{server[1]}", authenticated=answer.authenticated and local)
+
+
+def _without_tcp(error: OSError) -> Reason:
+    system = os_reason(error).seen.get("os")
+    return because("dns-truncated-tcp-failed", os=system) if system else because("dns-truncated-no-tcp")

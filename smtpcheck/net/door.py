@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from smtpcheck.core import Kind, Stage
+from smtpcheck.core import NO_REASON, Kind, Reason, Stage, because
 from smtpcheck.net.failures import Broken, broken
 from smtpcheck.wire import ProtocolError
 from smtpcheck.wire.address import Detour
@@ -105,7 +105,7 @@ class Door:
                 dialer = DirectDialer(segment) if segment else self._dialer
                 return Stream(await dialer.connect(address, port))
         except TimeoutError as error:
-            raise Broken(Stage.CONNECT, Kind.TIMEOUT, f"no answer in {limit:g} s") from error
+            raise Broken(Stage.CONNECT, Kind.TIMEOUT, because("no-answer", waited=limit)) from error
         except OSError as error:
             raise broken(Stage.CONNECT, error) from error
 
@@ -113,15 +113,15 @@ class Door:
         """A connection to that very address, without detours. Raises OSError."""
         return Stream(await self._dialer.connect(address, port))
 
-    async def knock(self, host: str, address: str, port: int, limit: float) -> tuple[Kind | None, str]:
+    async def knock(self, host: str, address: str, port: int, limit: float) -> tuple[Kind | None, Reason]:
         """Does the port open? The connection is closed at once. Raises CouldNotAsk."""
         async with self.slot(host):
             try:
                 stream = await self.connect(host, address, port, limit)
             except Broken as error:
-                return error.kind, error.detail
+                return error.kind, error.reason
             stream.close()
-            return None, ""
+            return None, NO_REASON
 
     @property
     def direct(self) -> bool:
@@ -160,7 +160,7 @@ class Door:
             except TimeoutError:
                 if refused is None:
                     raise
-        raise refused or ProtocolError("only datagrams that were no answer")
+        raise refused or ProtocolError("only datagrams that were no answer", because("dns-no-answer"))
 
 
 def family(address: str) -> socket.AddressFamily:

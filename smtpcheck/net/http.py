@@ -12,10 +12,10 @@ from ipaddress import IPv6Address, ip_address
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from smtpcheck.core import Kind, Stage
+from smtpcheck.core import Kind, Reason, Stage, because
 from smtpcheck.net.dns import Resolver
 from smtpcheck.net.door import Door
-from smtpcheck.net.failures import Broken, CouldNotAsk, network_kind
+from smtpcheck.net.failures import Broken, CouldNotAsk, network_kind, os_reason
 from smtpcheck.wire import ProtocolError
 from smtpcheck.wire.address import is_address
 
@@ -46,9 +46,9 @@ async def fetch(door: Door, resolver: Resolver, url: str, *, near: str, limit: f
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or 80
     except ValueError as error:
-        raise CouldNotAsk(Stage.CERTIFICATE, Kind.GARBAGE, "the issuer URL can't be read") from error
+        raise CouldNotAsk(Stage.CERTIFICATE, Kind.GARBAGE, because("url-unreadable")) from error
     if parts.scheme != "http" or not host:
-        raise CouldNotAsk(Stage.CERTIFICATE, Kind.UNSUPPORTED, "the issuer URL is not http:")
+        raise CouldNotAsk(Stage.CERTIFICATE, Kind.UNSUPPORTED, because("url-not-http"))
     address = await public_as(resolver, near, host)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     # what follows an @ alone: a login in the URL is the stranger's, and no business of the host's
@@ -58,12 +58,11 @@ async def fetch(door: Door, resolver: Resolver, url: str, *, near: str, limit: f
             with contextlib.closing(await door.connect(host, address, port, limit)) as stream:
                 return await exchange(stream, request.encode("ascii", "replace"))
     except (Broken, CouldNotAsk) as error:
-        raise CouldNotAsk(Stage.CERTIFICATE, error.kind, f"{url[:200]}: {error.detail}") from error
+        raise CouldNotAsk(Stage.CERTIFICATE, error.kind, _about(url, error.reason)) from error
     except OSError as error:
-        words = error.strerror or type(error).__name__
-        raise CouldNotAsk(Stage.CERTIFICATE, network_kind(error), f"{url[:200]}: {words}") from error
+        raise CouldNotAsk(Stage.CERTIFICATE, network_kind(error), _about(url, os_reason(error))) from error
     except ProtocolError as error:
-        raise CouldNotAsk(Stage.CERTIFICATE, Kind.GARBAGE, f"{url[:200]}: {error}") from error
+        raise CouldNotAsk(Stage.CERTIFICATE, Kind.GARBAGE, _about(url, error.reason)) from error
 
 
 async def public_as(resolver: Resolver, near: str, host: str) -> str:
@@ -73,11 +72,11 @@ async def public_as(resolver: Resolver, near: str, host: str) -> str:
         answer = await resolver.ask(host, "A")
         if not answer.addresses:
             kind = answer.broke or Kind.NODATA
-            raise CouldNotAsk(Stage.CERTIFICATE, kind, f"no address of the host {host[:80]}: {kind}")
+            raise CouldNotAsk(Stage.CERTIFICATE, kind, because("host-without-address", at=host[:80]))
         address = answer.addresses[0]
     if _reach(address) >= _reach(near):
         return address
-    raise CouldNotAsk(Stage.CERTIFICATE, Kind.WITHHELD, f"{host[:80]} leads to the private address {address}")
+    raise CouldNotAsk(Stage.CERTIFICATE, Kind.WITHHELD, because("host-private", at=host[:80], private=address))
 
 
 async def exchange(stream: ByteStream, request: bytes) -> bytes:
@@ -87,7 +86,7 @@ async def exchange(stream: ByteStream, request: bytes) -> bytes:
     while chunk := await stream.read():
         data += chunk
         if len(data) > MAX_HTTP:
-            raise ProtocolError(f"more than {MAX_HTTP} bytes")
+            raise ProtocolError(f"more than {MAX_HTTP} bytes", because("http-too-long", limit=MAX_HTTP))
     return _body(data)
 
 
@@ -108,12 +107,12 @@ def _body(data: bytes) -> bytes:
         response.begin()
         body = response.read(MAX_HTTP)
     except (http.client.HTTPException, email.errors.MessageError, ValueError) as error:
-        raise ProtocolError(f"no HTTP response: {type(error).__name__}") from error
+        raise ProtocolError(f"no HTTP response: {type(error).__name__}", because("http-unreadable")) from error
     if response.status != http.client.OK:
-        raise ProtocolError(f"HTTP status {response.status}")
+        raise ProtocolError(f"HTTP status {response.status}", because("http-status", status=response.status))
     # http.client takes a head without its end, and a body without its rest, for whole
     if not re.search(rb"\r?\n\r?\n", data) or response.length:
-        raise ProtocolError("an HTTP response that is cut short")
+        raise ProtocolError("an HTTP response that is cut short", because("http-cut-short"))
     return body
 
 
@@ -127,3 +126,7 @@ def _reach(address: str) -> int:
     if parsed.is_link_local:
         return 1
     return 3 if parsed.is_global else 2
+
+
+def _about(url: str, reason: Reason) -> Reason:
+    return Reason(reason.code, {**reason.seen, "at": url[:200]})

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Mode, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import Finding, Mode, Result, Rule, Severity, Stage, Subject, Target, because
 from smtpcheck.net.failures import NotNeeded
 from smtpcheck.wire import ProtocolError, x509
 from smtpcheck.wire.address import literal
@@ -102,7 +102,7 @@ class Chain(Probe[ChainFacts]):
         """No packet of its own: the chain came with the handshake."""
         session = await ctx.dialogue(subject).reach(Stage.CERTIFICATE)
         if session.tls is None or session.verdict is None or session.verified_at is None:
-            raise NotNeeded("no TLS was offered, so no certificate was shown")
+            raise NotNeeded(because("no-tls"))
         certificates = tuple(_readable(session.tls.chain))
         clean = session.verdict.verified and not session.verdict.strict
         return ChainFacts(

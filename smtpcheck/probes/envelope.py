@@ -9,7 +9,7 @@ from typing import Any
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
 from smtpcheck.conversation.session import RecipientReply
-from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import NO_REASON, Finding, Kind, Reason, Result, Rule, Scalar, Severity, Stage, Subject, Target
 from smtpcheck.net.failures import Broken, CouldNotAsk
 from smtpcheck.wire.smtp import Reply
 
@@ -25,22 +25,9 @@ class EnvelopeFacts:
     """Every recipient with its answer, in the order asked."""
     broke: Kind | None = None
     stage: Stage = Stage.RCPT
-    detail: str = ""
+    reason: Reason = NO_REASON
     control: RecipientReply | None = None
     """What was said to postmaster@ of the first refused recipient's domain, where that was asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Party:
-    """What is said of one side of the envelope."""
-
-    refused: str
-    deferred: str
-    cut_off: str
-
-
-_SENDER = _Party("sender-refused", "sender-deferred", "sender-cut-off")
-_RECIPIENT = _Party("recipient-refused", "recipient-deferred", "recipient-cut-off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +65,7 @@ class Envelope(Probe[EnvelopeFacts]):
             error = broken.unless(Stage.MAIL, Stage.RCPT)
             if error.kind is Kind.NOT_OFFERED:
                 # nobody refused anything: this message can't be said to this server
-                raise CouldNotAsk(error.stage, Kind.UNSUPPORTED, error.detail) from None
+                raise CouldNotAsk(error.stage, Kind.UNSUPPORTED, error.reason) from None
         return EnvelopeFacts(
             sender=ctx.target.sender,
             recipients=ctx.target.recipients,
@@ -86,26 +73,38 @@ class Envelope(Probe[EnvelopeFacts]):
             rcpt=dialogue.session.rcpt,
             broke=error.kind if error else None,
             stage=error.stage if error else Stage.RCPT,
-            detail=error.detail if error else "",
+            reason=error.reason if error else NO_REASON,
             control=dialogue.session.control,
         )
 
     def judge(self, facts: EnvelopeFacts) -> Iterator[Finding]:
         """Which party was refused, for good or for now, or whether the line was lost."""
         if facts.stage is Stage.MAIL and facts.broke:
-            yield self._about(_SENDER, facts.sender, facts.mail, facts)
+            yield self._sender(facts)
             return
         refused = [answer for answer in facts.rcpt if not answer.accepted]
+        accepted = len(facts.rcpt) - len(refused)
         for answer in refused:
-            yield self._about(
-                _RECIPIENT, answer.recipient, answer.reply, facts, accepted=len(facts.rcpt) - len(refused)
-            )
+            yield self._recipient(answer, facts, accepted)
         if 0 < len(refused) < len(facts.rcpt):
-            yield self.found("recipient-partly-refused", accepted=len(facts.rcpt) - len(refused), asked=len(facts.rcpt))
+            yield self.found("recipient-partly-refused", accepted=accepted, asked=len(facts.rcpt))
         if facts.control and (facts.control.accepted or facts.control.refused):
             yield self._compared(facts.control)
         if facts.broke and not refused:
-            yield self._about(_RECIPIENT, facts.recipients[len(facts.rcpt)], None, facts)
+            yield self.found("recipient-cut-off", facts.reason, address=facts.recipients[len(facts.rcpt)])
+
+    def _sender(self, facts: EnvelopeFacts) -> Finding:
+        reply = facts.mail
+        if reply is None or reply.positive:
+            return self.found("sender-cut-off", facts.reason, address=facts.sender)
+        return self._refused("sender-deferred" if reply.temporary else "sender-refused", facts.sender, reply, 0)
+
+    def _recipient(self, answer: RecipientReply, facts: EnvelopeFacts, accepted: int) -> Finding:
+        reply = answer.reply
+        if reply.positive:  # out of step, and no refusal
+            return self.found("recipient-cut-off", facts.reason, address=answer.recipient)
+        code = "recipient-deferred" if reply.temporary else "recipient-refused"
+        return self._refused(code, answer.recipient, reply, accepted)
 
     def _compared(self, control: RecipientReply) -> Finding:
         reply = control.reply
@@ -117,16 +116,6 @@ class Envelope(Probe[EnvelopeFacts]):
             text=reply.text,
         )
 
-    def _about(
-        self, party: _Party, address: str, reply: Reply | None, facts: EnvelopeFacts, accepted: int = 0
-    ) -> Finding:
-        if reply is None or reply.positive:
-            return self.found(party.cut_off, address=address, detail=facts.detail)
-        return self.found(
-            party.deferred if reply.temporary else party.refused,
-            address=address,
-            code=reply.code,
-            enhanced=reply.enhanced,
-            text=reply.text,
-            accepted=accepted,
-        )
+    def _refused(self, code: str, address: str, reply: Reply, accepted: int) -> Finding:
+        seen: dict[str, Scalar] = {"code": reply.code, "enhanced": reply.enhanced, "text": reply.text}
+        return self.found(code, address=address, accepted=accepted, **seen)

@@ -105,7 +105,8 @@ def _undone(match: re.Match[bytes], *, latin: bool) -> bytes:
 
 
 # " / " is how a reply of several lines stands in evidence
-_FOLDS = Step(re.compile(rb"(?:\r?\n| / )" + _LEAD, re.IGNORECASE), signs=(b"\n", b" / "))
+_FOLD = rb"(?:(?:\r?\n| / )" + _LEAD + rb")"
+_FOLDS = Step(re.compile(_FOLD, re.IGNORECASE), signs=(b"\n", b" / "))
 _SOFT = Step(re.compile(rb"=\r?\n" + _LEAD, re.IGNORECASE), signs=(b"=",))  # RFC 2045 section 6.7
 _SPACES = Step(re.compile(rb"\s+"))
 _MARKS = Step(re.compile(rb"0x(?=[0-9a-f]{2})|[^0-9A-Za-z\x80-\xff]+", re.IGNORECASE))
@@ -401,9 +402,13 @@ def _prepared(known: _Known, reading: Reading) -> _Search:
         # to compare them costs more than it saves where they are long
         if len(form) > _COMPARED or not any(shorter in form for shorter in few):
             few.append(form)
-    words = b"|".join(re.escape(word) for word in sorted(known.words)) if reading.short else b""
-    alone = re.compile(rb"(?<!%s)(?:%s)(?!%s)" % (_WORD, words, _WORD)) if words else None
-    return _Search(reading, tuple(sorted(forms)), tuple(few), alone)
+    return _Search(reading, tuple(sorted(forms)), tuple(few), None if reading.steps else _alone(known.words))
+
+
+def _alone(words: Iterable[bytes]) -> re.Pattern[bytes] | None:
+    """Each of the words where it stands alone, or with line ends within: to unfold the text would join it to others."""
+    folded = [(_FOLD + b"?").join(re.escape(bytes((octet,))) for octet in word) for word in sorted(words)]
+    return re.compile(rb"(?<!%s)(?:%s)(?!%s)" % (_WORD, b"|".join(folded), _WORD)) if folded else None
 
 
 def _traced(spans: Iterable[Span], way: Sequence[tuple[Step, bytes]]) -> list[Span]:

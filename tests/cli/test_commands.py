@@ -17,6 +17,7 @@ import jsonschema
 import pytest
 
 from smtpcheck.lab import Background, Practice, background
+from tests import forked
 
 
 @pytest.fixture(scope="module")
@@ -31,15 +32,10 @@ class Shell:
 
     def __call__(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         keep = {k: v for k, v in os.environ.items() if k not in ("SMTPCHECK_PASSWORD", "LANG", "LC_ALL")}
-        return subprocess.run(
+        return forked.run(
             [sys.executable, "-m", "smtpcheck", *words],
             env=keep | {"HOME": str(self.folder), "PYTHONUTF8": "1"} | environ,
             cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
         )
 
     def check(

@@ -18,6 +18,7 @@ from smtpcheck.cli.commands.history import MAX_FILES
 from smtpcheck.core import Report
 from smtpcheck.lab import background
 from smtpcheck.report import formats
+from tests import forked
 from tests.cli.test_layout import helped
 
 SITE = {"domain": "firma.test", "host": "smtp.firma.test", "ports": [587]}
@@ -44,14 +45,10 @@ def folder(tmp_path: Path, reports: dict[str, Report]) -> Path:
 
 
 def said(folder: Path, *words: str, lang: str = "en") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return forked.run(
         [sys.executable, "-m", "smtpcheck", *words],
         cwd=folder,
         env=os.environ | {"SMTPCHECK_LANG": lang, "COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
 
 

@@ -161,18 +161,11 @@ def test_a_bug_of_ours_is_no_alarm_of_the_plugin(command: str, status: int, tmp_
     assert "a bug of smtpcheck" in done.stderr
 
 
-def test_the_exit_status_of_check_is_its_own_whatever_is_written(lab: Background, tmp_path: Path) -> None:
+def test_the_exit_status_of_check_is_its_own_whatever_is_written(shell: Shell, lab: Background, tmp_path: Path) -> None:
     practice = lab.start("auth-refused")
     files = [tmp_path / f"r{suffix}" for suffix in formats.suffixes().values()]
     words = [word for file in files for word in ("--report", str(file))]
-    done = subprocess.run(
-        [sys.executable, "-m", "smtpcheck", "check", practice.target, *aimed(practice), *words],
-        env={"SMTPCHECK_PASSWORD": practice.password, "PYTHONUTF8": "1", "HOME": str(tmp_path)},
-        cwd=tmp_path,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    done = shell.check(practice, *words)
     assert done.returncode == 1
     assert all(file.stat().st_size > 200 for file in files)
     assert practice.password not in "".join(file.read_text("utf-8") for file in files)

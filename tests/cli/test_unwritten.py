@@ -17,6 +17,7 @@ import smtpcheck
 from smtpcheck.core import Report
 from smtpcheck.lab import Background, background
 from smtpcheck.report import formats
+from tests import forked
 from tests.cli.test_commands import Shell, aimed
 
 Done = subprocess.CompletedProcess[str]
@@ -47,9 +48,7 @@ def into_full(shell: Shell, *words: str) -> subprocess.CompletedProcess[str]:
     """As `shell`, with a standard output that is full."""
     command = [sys.executable, "-m", "smtpcheck", *words]
     with Path(FULL).open("w") as full:
-        return subprocess.run(
-            command, cwd=shell.folder, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
-        )
+        return forked.run(command, cwd=shell.folder, stdout=full)
 
 
 # check and send

@@ -35,6 +35,7 @@ from smtpcheck.lab.pki import Authority
 from smtpcheck.lab.smtpd import GoodServer
 from smtpcheck.report import snippets
 from smtpcheck.target.grammar import UsageError, parse_target
+from tests import forked
 from tests.servers.daemon import awaited, folder, listens, program, running
 
 SENDER, RECIPIENT = "me@lab.test", "you@lab.test"
@@ -425,7 +426,9 @@ def lab() -> Iterator[Background]:
 
 
 async def smtpcheck(home: Path, *words: str) -> tuple[int, str]:
-    return await run([sys.executable, "-m", "smtpcheck", "settings", *words], home, PYTHONPATH=str(Path.cwd()))
+    command = [sys.executable, "-m", "smtpcheck", "settings", *words]
+    done = await asyncio.to_thread(forked.run, command, cwd=home, env={**os.environ, "HOME": str(home)})
+    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from tests import forked
 from tests.servers.chrony import Chrony
 from tests.servers.postfix import Postfix
 from tests.servers.unbound import Unbound
@@ -30,14 +30,8 @@ class Check:
         line += ["--dns", f"{self.unbound.address}:{self.unbound.port}"]
         line += ["--ntp", f"{self.chrony.address}:{self.chrony.port}", "--ca-file", str(self.postfix.ca_file)]
         login = {"SMTPCHECK_PASSWORD": password} if password else {}
-        done = subprocess.run(
-            [*line, *words],
-            env=os.environ | environ | login | {"HOME": str(self.folder)},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=40,
-            check=False,
+        done = forked.run(
+            [*line, *words], env=os.environ | environ | login | {"HOME": str(self.folder)}, cwd=self.folder
         )
         assert done.stdout, done.stderr
         report: dict[str, Any] = json.loads(done.stdout)

@@ -267,7 +267,7 @@ SPECIAL = (
     [LONGER.encode().replace(b" ", b"_")],
     [each + b"=" for each in folded(QUOTED, 9)],
     [b"no", b"hunter2"],
-    [b"no: hun", b"ter2"],
+    folded(b64("hunter2"), 5),
 )
 
 
@@ -291,6 +291,14 @@ def test_a_short_secret_is_masked_as_a_word_and_in_base64(secret: str, said: byt
     mask = knowing(secret)
     assert mask(said) == masked
     assert mask(masked) == masked
+
+
+@pytest.mark.parametrize(
+    "said", [b"no: hun\r\n535-ter2\r\n535 bye", b"* OK hun\r\n* OK ter2\r\n* LIST", b"no hun / ter2 / me"]
+)
+def test_a_short_secret_is_masked_as_a_word_of_its_own_over_lines(said: bytes) -> None:
+    assert MASK in knowing("hunter2")(said)
+    assert MASK not in knowing("hunter2")(said.replace(b"ter2", b"ter22"))
 
 
 def test_a_short_secret_is_masked_over_two_lines() -> None:
