@@ -109,6 +109,23 @@ def objections(path: Path, module: ast.Module) -> Iterator[str]:
             yield f"{place(path)}:{line} imports {other}.{rest}"
 
 
+def borrowed(module: ast.Module) -> Iterator[str]:
+    """Names with an underscore that a file takes from another of ours."""
+    for node in ast.walk(module):
+        match node:
+            case ast.ImportFrom(module=source, names=names) if (source or "").split(".")[0] == "smtpcheck":
+                yield from (n.name for n in names if re.match("_[^_]", n.name))
+
+
+def test_what_has_an_underscore_is_used_in_its_own_file() -> None:
+    assert not {place(path): found for path in SOURCES if (found := list(borrowed(tree(path))))}
+
+
+def test_the_rule_for_underscores_can_fail() -> None:
+    assert list(borrowed(ast.parse("from smtpcheck.run.schedule import Schedule, _stage_of"))) == ["_stage_of"]
+    assert not list(borrowed(ast.parse("from smtpcheck import __version__\nfrom os import _exit")))
+
+
 def test_every_file_has_its_room() -> None:
     assert {room(path) for path in SOURCES} <= {*ROOMS, *FRONT_DOORS, "lab"}
 
