@@ -480,7 +480,7 @@ def ending(script: Mapping[str, Any], then: str) -> dict[str, Any]:
 async def walk(practice: Practice, script_stage: Stage) -> tuple[Broken, Dialogue, float]:
     """A dialogue walked to its end, which breaks."""
     wish = Wish(
-        entrusted=True,
+        entrusted=frozenset({practice.host}),
         user=practice.target,
         secret=Secret(practice.password),
         sender=practice.target,
