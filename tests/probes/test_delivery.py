@@ -176,16 +176,18 @@ def test_slow_is_remarked_upon_beside_the_place(place: str, codes: list[str]) ->
 
 
 @pytest.mark.parametrize("wait", [0.5, 2.0])
-async def test_not_seen_is_could_not_tell_within_the_wait(lab: Lab, wait: float) -> None:
+async def test_not_seen_is_could_not_tell_after_the_wait(lab: Lab, wait: float) -> None:
     practice = await lab.start("delivery-silently-dropped")
     began = time.monotonic()
     report = await checked(practice, wait=wait)
 
     assert failure(report).kind == "not-seen"
     assert failure(report).detail == f"not in any of {len(FOLDERS)} folders of {practice.target} after {wait:g} s"
-    assert wait <= time.monotonic() - began < wait + 2
+    assert time.monotonic() - began >= wait
 
 
+FOREVER = 600.0
+"""Seconds; the test would be ended first."""
 HOSTILE = ("endless-literal", "endless-responses", "garbage", "closes", "resets")
 MOMENTS = ("GREETING", "AUTHENTICATE", "LIST", "EXAMINE", "SEARCH", "FETCH")
 
@@ -197,11 +199,9 @@ async def test_a_hostile_mailbox_ends_as_could_not_tell(elsewhere: Elsewhere, ha
         def __init__(self, **given: Any) -> None:
             super().__init__(**given, fault=habit, at=moment)
 
-    began = time.monotonic()
-    report = await elsewhere.check(f"imap.{_domain(elsewhere)}", server=Hostile)
+    report = await elsewhere.check(f"imap.{_domain(elsewhere)}", server=Hostile, wait=FOREVER)
 
     assert failure(report).kind == ("closed" if habit in ("closes", "resets") else "garbage")
-    assert time.monotonic() - began < 4
     assert all(len(event.raw) <= 512 for c in report.conversations[-1:] for event in c.events)
 
 
@@ -216,7 +216,6 @@ async def test_a_mailbox_that_hangs_is_waited_for_no_longer_and_not_called_empty
     report = await elsewhere.check(f"imap.{_domain(elsewhere)}", server=Hanging, wait=0.4)
 
     assert "no whole look" in failure(report).detail
-    assert report.elapsed < 2.5
 
 
 @pytest.mark.parametrize("habit", [*HOSTILE, "hangs"])
@@ -299,7 +298,7 @@ async def test_a_stop_in_the_middle_of_the_wait_is_not_complete(lab: Lab) -> Non
     practice = await lab.start("delivery-silently-dropped")
     stop = asyncio.Event()
     report = await run(
-        aim(practice, wait=20.0),
+        aim(practice, wait=FOREVER),
         secret=Secret(practice.password),
         limits=SHORT,
         stop=stop,
@@ -308,4 +307,3 @@ async def test_a_stop_in_the_middle_of_the_wait_is_not_complete(lab: Lab) -> Non
 
     assert not report.complete
     assert report.verdict is Verdict.INCONCLUSIVE
-    assert report.elapsed < 5
