@@ -237,7 +237,7 @@ def page(causes: Mapping[str, str], said: Mapping[str, Mapping[str, Said]]) -> s
         one = score(said[tool], causes)
         lines.append(f"| {tool} | {one.unnoticed} | {one.undecided} | {one.telling} |")
     sure = sum(EXPECTED[name].confidence == "certain" for name in causes)
-    lines.append(f"| smtpcheck | 0 | {len(causes) - sure} (said so: ambiguous or likely) | {sure} |")
+    lines.append(f"| smtpcheck | 0 | {len(causes) - sure} (said so: possible or likely) | {sure} |")
     lines += ["", "## Words that do not decide", ""]
     for tool in said:
         lines += [f"### {tool}", "", *_shared(said[tool], causes), ""]

@@ -31,7 +31,7 @@ class Grade(StrEnum):
     """What a verdict is worth."""
 
     NAMED = "named"
-    AMBIGUOUS = "ambiguous, the fault among the alternatives"
+    POSSIBLE = "possible, the fault among the alternatives"
     HEALTHY = "healthy, and so it is"
     UNDECIDED = "could not tell, and nobody could"
     MISSED = "NOT NOTICED"
@@ -67,8 +67,8 @@ def grade(expected: Expectation, report: Report) -> Grade:
         return Grade.UNDECIDED if expected.verdict == report.verdict == "inconclusive" else Grade.MISSED
     if first.code != expected.code:
         possible = {alternative.code for alternative in first.alternatives}
-        return Grade.AMBIGUOUS if expected.code in possible else Grade.WRONG
-    return Grade.AMBIGUOUS if first.alternatives else Grade.NAMED
+        return Grade.POSSIBLE if expected.code in possible else Grade.WRONG
+    return Grade.POSSIBLE if first.alternatives else Grade.NAMED
 
 
 def idle(practice: Practice, report: Report) -> bool:

@@ -26,7 +26,7 @@ HEAD = """\
 Every fault that people are known to hit, what smtpcheck calls it, and how that is held. Written by
 `python -m docs.faults`.
 
-- *Named*: injected into the practice servers, it comes out with this code. *Likely*, *ambiguous*: what is seen fits
+- *Named*: injected into the practice servers, it comes out with this code. *Likely*, *possible*: what is seen fits
   several causes; the fault is among the alternatives, and the report says what would decide. *Healthy*: it breaks
   nothing, and the remark, where there is one, is shown. *Could not tell*: nobody can; the report says where to look.
 - The test is `tests/test_faults.py::test_a_fault_comes_out_as_expected[FAULT]`; `smtpcheck lab FAULT` lets you try it.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
-from smtpcheck.core import F, Finding, Rule, Scalar
+from smtpcheck.core import F, Finding, Reason, Rule, Scalar, because
 
 if TYPE_CHECKING:
     pass
@@ -121,12 +121,12 @@ class Context:
     async def experiment(self, probe: str, subject: Subject) -> AsyncIterator[None]:
         """Room for one experiment: one after the other, at most three, never after a 421 or against the user's wish."""
         if not self.target.experiments:
-            raise NotNeeded("experiments are switched off")
+            raise NotNeeded(because("experiments-off"))
         async with self._one_at_a_time:
             if any(d.heard.told_to_go for d in self.dialogues if d.subject.name == subject.name):
-                raise NotNeeded("the server said 421; nothing more is tried there")
+                raise NotNeeded(because("told-to-go"))
             if len(self.experiments) >= MAX_EXPERIMENTS:
-                raise CouldNotAsk(Stage.CONNECT, Kind.LOCAL, f"{MAX_EXPERIMENTS} experiments were run already")
+                raise CouldNotAsk(Stage.CONNECT, Kind.LOCAL, because("experiments-spent", limit=MAX_EXPERIMENTS))
             self.experiments.append(Experiment(probe, str(subject)))
             yield
 
@@ -158,10 +158,14 @@ class Probe(ABC, Generic[F]):
     def judge(self, facts: F) -> Iterator[Finding]:
         """Turn facts into findings; no socket, no clock, no locale."""
 
-    def found(self, code: str, /, **seen: Scalar) -> Finding:
-        """A finding by the rule of that code; the subject is the result's and filled in by `judged`."""
+    def found(self, code: str, reason: Reason | None = None, /, **seen: Scalar) -> Finding:
+        """A finding by the rule of that code; the subject is the result's and filled in by `judged`.
+
+        A `reason` gives the value `detail`, its code, and its own values where the finding has none of that name.
+        """
         rule = next(rule for rule in self.rules if rule.code == code)
-        return Finding(rule.code, rule.severity, rule.stage, "", seen)
+        given = {} if reason is None else {"detail": reason.code, **reason.seen}
+        return Finding(rule.code, rule.severity, rule.stage, "", {**given, **seen})
 
     def judged(self, subject: Subject, facts: F) -> tuple[Finding, ...]:
         """The findings about `subject`."""

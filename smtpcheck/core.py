@@ -67,7 +67,7 @@ class Confidence(StrEnum):
 
     CERTAIN = "certain"
     LIKELY = "likely"
-    AMBIGUOUS = "ambiguous"
+    POSSIBLE = "possible"
 
 
 class Mode(StrEnum):
@@ -265,12 +265,38 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something is as it is, a code with the values that its text needs; the text lives in advice/ui."""
+
+    code: str = ""
+    seen: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.code)
+
+
+def because(code: str, /, **seen: Scalar) -> Reason:
+    """The reason of that code, with these values."""
+    return Reason(code, seen)
+
+
+NO_REASON = Reason()
+"""The kind says all there is to say."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Our side stopped it: could not ask. Never a pass, never a fault of the peer."""
 
     kind: Kind
     stage: Stage
-    detail: str = ""
+    code: str = ""
+    seen: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> Reason:
+        """Code and values."""
+        return Reason(self.code, self.seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,14 +305,26 @@ class Blocked:
 
     stage: Stage
     kind: Kind
-    detail: str = ""
+    code: str = ""
+    seen: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> Reason:
+        """Code and values."""
+        return Reason(self.code, self.seen)
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """Not asked, and why."""
 
-    why: str
+    code: str
+    seen: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> Reason:
+        """Code and values."""
+        return Reason(self.code, self.seen)
 
 
 F = TypeVar("F")
@@ -424,7 +462,15 @@ class Contact:
     who: str
     """target, resolver, ntp, control or issuer."""
     where: str
-    why: str = ""
+    """Empty where the server's own certificate will name it."""
+    code: str = ""
+    """When, or what for."""
+    seen: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> Reason:
+        """Code and values."""
+        return Reason(self.code, self.seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 code          the cause; none where the account is healthy or it could not be told
 verdict       broken (where there is a code), healthy, inconclusive
-confidence    certain, likely, ambiguous
+confidence    certain, likely, possible
 alternatives  their codes in this order; left out: not compared
 blocked       the stages that could not be reached, in the order of the way; left out: not compared
 also          the codes of further diagnoses

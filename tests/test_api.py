@@ -81,7 +81,7 @@ async def test_a_report_is_written_and_read_again(tmp_path: Path) -> None:
     path = smtpcheck.dump(report, tmp_path / "report.json")
 
     assert smtpcheck.load(path) == report
-    path.write_text(path.read_text("utf-8").replace('"schema": 1', '"schema": 99'), "utf-8")
+    path.write_text(path.read_text("utf-8").replace('"schema": 2', '"schema": 99'), "utf-8")
     with pytest.raises(ProtocolError):
         smtpcheck.load(path)
 

@@ -189,7 +189,9 @@ async def test_no_auth_arrives_at_a_host_of_another_domain_whose_certificate_is_
     assert (auths(practice), practice.smtp.ledger.connections) == (0, 1)
     assert report.verdict is Verdict.INCONCLUSIVE
     assert Stage.AUTH in report.not_tested
-    assert login(report).outcome == Failure(Kind.NO_CONSENT, Stage.AUTH, f"--allow host:{STRANGE}")
+    assert login(report).outcome == Failure(
+        Kind.NO_CONSENT, Stage.AUTH, "may-be-allowed", {"option": f"--allow host:{STRANGE}"}
+    )
     (finding,) = [f for f in report.findings if f.code == "consent-submission-host"]
     assert finding.seen == {"host": STRANGE, "domain": "victim.test", "option": f"--allow host:{STRANGE}"}
     said = b"".join(event.raw for talk in report.conversations for event in talk.events)
@@ -231,7 +233,9 @@ async def test_no_login_arrives_at_a_mailbox_of_another_domain_until_it_is_allow
 
     assert (practice.mailbox.ledger.connections, practice.mailbox.logins) == (0, 0)
     (delivery,) = [result for result in report.results if result.probe == "delivery"]
-    assert delivery.outcome == Failure(Kind.NO_CONSENT, Stage.DELIVERY, f"--allow host:{host}")
+    assert delivery.outcome == Failure(
+        Kind.NO_CONSENT, Stage.DELIVERY, "may-be-allowed", {"option": f"--allow host:{host}"}
+    )
     assert "consent-imap-host" in {finding.code for finding in report.findings}
     again = await checked(practice, allow=(f"host:{host}",))
     assert (practice.mailbox.logins, again.verdict) == (1, Verdict.HEALTHY)

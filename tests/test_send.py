@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import pytest
 
-from smtpcheck.core import Kind, Report, Stage, Verdict
+from smtpcheck.core import Kind, Report, Stage, Verdict, because
 from smtpcheck.lab import Lab, Practice, background
 from smtpcheck.lab.ledger import Message
 from smtpcheck.target.grammar import UsageError
@@ -312,5 +312,5 @@ async def test_a_message_that_needs_what_the_server_lacks_is_not_sent_and_called
     assert report.verdict is Verdict.INCONCLUSIVE
     assert not named(report) & {"sender-cut-off", "sender-refused", "message-cut-off"}
     assert outcome(report, "envelope").kind is Kind.UNSUPPORTED
-    assert missing in outcome(report, "envelope").detail
+    assert outcome(report, "envelope").reason == because("extension-unlisted", extension=missing)
     assert_lossless(report)

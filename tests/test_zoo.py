@@ -114,7 +114,7 @@ class Member:
 SURE = {
     "greeting-never": "likely",
     **dict.fromkeys(
-        ("greeting-silent", "greeting-closed", "greeting-reset", "starttls-refused", "tls-reset"), "ambiguous"
+        ("greeting-silent", "greeting-closed", "greeting-reset", "starttls-refused", "tls-reset"), "possible"
     ),
 }
 
@@ -274,7 +274,7 @@ HELLO = [
     Member("auth-gone-after-tls", "auth-only-in-clear"),
     Member("cisco-smtp-fixup", "cisco-smtp-fixup"),
     Member("cisco-smtp-fixup-helo", "cisco-smtp-fixup", findings="ehlo-helo-only"),
-    Member("greeting-masked", "starttls-not-offered", confidence="ambiguous"),
+    Member("greeting-masked", "starttls-not-offered", confidence="possible"),
     Member("starttls-not-offered", "starttls-not-offered"),
     # HELO helps nobody where it is refused too, not answered, or the line is gone
     *(
@@ -345,9 +345,9 @@ async def test_the_marks_of_a_firewall_are_shown() -> None:
 
 
 async def test_a_masked_greeting_alone_leaves_the_doubt() -> None:
-    (seen,) = await checked_all([Member("greeting-masked", "starttls-not-offered", confidence="ambiguous")])
+    (seen,) = await checked_all([Member("greeting-masked", "starttls-not-offered", confidence="possible")])
 
-    assert [(a.code, a.confidence) for a in seen.diagnosis.alternatives] == [("cisco-smtp-fixup", Confidence.AMBIGUOUS)]
+    assert [(a.code, a.confidence) for a in seen.diagnosis.alternatives] == [("cisco-smtp-fixup", Confidence.POSSIBLE)]
 
 
 @pytest.mark.parametrize("extra", [b"250 2.0.0 Ok", b"nonsense"])
@@ -548,8 +548,8 @@ async def test_connections_that_do_not_come_about() -> None:
         [
             Member("connect-refused", "connect-refused"),
             Member("connect-timeout", "connect-timeout"),
-            Member("connect-reset", "greeting-reset", confidence="ambiguous"),
-            Member("closed-after-connect", "greeting-closed", confidence="ambiguous"),
+            Member("connect-reset", "greeting-reset", confidence="possible"),
+            Member("closed-after-connect", "greeting-closed", confidence="possible"),
         ]
     )
 

@@ -22,7 +22,7 @@ import msgspec
 
 from smtpcheck import aliases
 from smtpcheck.advice.examples import REPLY, SEEN, STANDARD, reply, subject_shown
-from smtpcheck.core import Alternative, Diagnosis, Evidence, Finding, Report, Scalar
+from smtpcheck.core import Alternative, Diagnosis, Evidence, Finding, Reason, Report, Scalar
 
 LANGUAGES = ("en", "zh-CN")
 VALUE_LIMIT = 300
@@ -168,13 +168,31 @@ def _escaped(char: str) -> str:
     return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
 
 
+def reason(why: Reason, words: Mapping[str, str]) -> str:
+    """A reason in words, those of `ui`; the code itself where there is no text for it, as in a stranger's report.
+
+    The value `at`, where there is one, says whose trouble it is, and comes first.
+    """
+    form = words.get(f"reason.{why.code}", why.code)
+    text = fill(form, why.seen, "")
+    return f"{fill('{at}', why.seen, '')}{words['list.colon']}{text}" if text and why.seen.get("at") else text
+
+
+def _in_words(seen: Mapping[str, Scalar], lang: str) -> Mapping[str, Scalar]:
+    """The values, `detail` in words where it is the code of a reason."""
+    detail = seen.get("detail")
+    if not isinstance(detail, str) or f"reason.{detail}" not in ui(lang):
+        return seen
+    return {**seen, "detail": reason(Reason(detail, seen), ui(lang))}
+
+
 def told(
     code: str, lang: str, seen: Mapping[str, Scalar], subject: str, known: Mapping[str, Scalar] = STANDARD
 ) -> Entry:
     """The entry with its values: what was seen, else the standard ones in `known`; for a code without one an entry that
     says so. What decides is about a cause that did not see anything, so that only the standard values fit it.
     """
-    found = entry(code, lang)
+    found, seen = entry(code, lang), _in_words(seen, lang)
     if found is None:
         return Entry(code, fill(ui(lang)["sentence.unknown-code"], {"code": code}, subject))
     complete = placeholders(found.summary) <= {*seen, "subject"}
@@ -236,7 +254,7 @@ class Words:
     def evidence(self, evidence: Evidence, diagnosis: Diagnosis | None = None, /) -> str:
         """What this observation shows, as far as the values at hand allow; else who said it and where."""
         found = entry(evidence.text, self.lang)
-        values = {**diagnosis.seen, "subject": diagnosis.subject} if diagnosis else {}
+        values = {**_in_words(diagnosis.seen, self.lang), "subject": diagnosis.subject} if diagnosis else {}
         if found and placeholders(found.summary) <= values.keys():
             return fill(found.summary, values, str(values.get("subject", "")))
         stage = self.ui[f"stage.{evidence.stage}"]

@@ -15,7 +15,6 @@ import click
 from smtpcheck.cli.console import EXIT, INTERRUPTED, complain, echo, options, outlets, say, status, stop, write_all
 from smtpcheck.cli.layout import under
 from smtpcheck.cli.words import consents, files, mechanisms
-from smtpcheck.target import credentials
 
 if TYPE_CHECKING:
     from smtpcheck.core import Report, Target
@@ -155,13 +154,12 @@ def _agreed(aim: Target, *, reused: bool) -> tuple[tuple[str, ...], float]:
 
     from smtpcheck import consent
     from smtpcheck.run import ask
+    from smtpcheck.target.credentials import PREFIX
 
     found = asyncio.run(ask("submission", replace(aim, secret="", send=False, message="", until=None)))
     strange = consent.strangers(aim, found, reused=reused)
     began = time.monotonic()
-    yes = [
-        credentials.PREFIX + host for host in strange if click.confirm(_question(aim, host), default=False, err=True)
-    ]
+    yes = [PREFIX + host for host in strange if click.confirm(_question(aim, host), default=False, err=True)]
     return tuple(yes), time.monotonic() - began
 
 

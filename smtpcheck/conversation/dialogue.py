@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from smtpcheck import core
 from smtpcheck.conversation.session import Answered, Heard
 from smtpcheck.conversation.wish import Limits, Wish, chosen_mechanism, control_recipient
-from smtpcheck.core import Direction, Event, Kind, Mode, Stage, Step, Subject
+from smtpcheck.core import Direction, Event, Kind, Mode, Reason, Stage, Step, Subject, because
 from smtpcheck.net.channel import Channel
 from smtpcheck.net.door import Door
 from smtpcheck.net.failures import Broken, CouldNotAsk, broken
@@ -190,7 +190,7 @@ class Dialogue:
         if index:
             await asyncio.shield(self._task(index - 1))
         if self.leaving:
-            raise CouldNotAsk(stage, Kind.LOCAL, "goodbye was said already")
+            raise CouldNotAsk(stage, Kind.LOCAL, because("goodbye-said"))
         if not index:
             await self._enter()
         self.current = stage
@@ -214,7 +214,7 @@ class Dialogue:
     async def _enter(self) -> None:
         """Wait for a place in the host's budget, which is no time of the host's."""
         if not self.subject.address:
-            raise Broken(Stage.DNS, Kind.NODATA, "no address to connect to")
+            raise Broken(Stage.DNS, Kind.NODATA, because("no-address"))
         await self._door.slot(self.subject.name).acquire()
         self._slot = True
         self.started, self._origin = datetime.now(UTC), time.perf_counter()
@@ -233,7 +233,9 @@ class Dialogue:
         try:
             await asyncio.wait({reply, given_up}, return_when=asyncio.FIRST_COMPLETED)
             if not reply.done():
-                raise Broken(Stage.GREETING, Kind.TIMEOUT, f"nothing was said in {self._now() - connected:.1f} s")
+                raise Broken(
+                    Stage.GREETING, Kind.TIMEOUT, because("nothing-said", waited=round(self._now() - connected, 1))
+                )
             self.heard.greeting = await reply
         finally:
             timer.cancel()
@@ -282,13 +284,14 @@ class Dialogue:
             if not self._wish.tls_required or "plaintext-auth" in self._wish.allow:
                 self.heard.plain = True
                 return
-            why = "EHLO does not list STARTTLS" if self.helo is None else "HELO was accepted and EHLO was not"
-            raise Broken(Stage.STARTTLS, Kind.NOT_OFFERED, why, self.heard.ehlo.raw if self.heard.ehlo else b"")
+            unlisted = because("extension-unlisted", extension="STARTTLS")
+            reason = unlisted if self.helo is None else because("extensions-unknown")
+            raise Broken(Stage.STARTTLS, Kind.NOT_OFFERED, reason, self.heard.ehlo.raw if self.heard.ehlo else b"")
         self.heard.starttls = reply = await self._command(b"STARTTLS")
         self._expect(reply, 220)
         if self._reader.rest:
             # CVE-2011-0411 and its kin: read on in plain text, it would count as said under TLS
-            raise Broken(Stage.STARTTLS, Kind.INJECTED, "bytes after the 220", self._mask(self._reader.rest)[:512])
+            raise Broken(Stage.STARTTLS, Kind.INJECTED, because("reply-followed"), self._mask(self._reader.rest)[:512])
 
     async def _tls(self) -> None:
         if self.heard.plain:
@@ -305,7 +308,7 @@ class Dialogue:
 
     def _tls_broken(self, error: tls.TlsError) -> Broken:
         self._usable = False
-        return Broken(self.current, error.kind, error.detail, self._mask(error.raw))
+        return Broken(self.current, error.kind, error.reason, self._mask(error.raw))
 
     async def _certificate(self) -> None:
         if self.heard.session is None:
@@ -330,22 +333,24 @@ class Dialogue:
             allow=wish.allow,
         )
         if held is Kind.NO_CONSENT:
-            raise CouldNotAsk(Stage.AUTH, held, credentials.allow_option(self.subject.name))
+            raise CouldNotAsk(
+                Stage.AUTH, held, because("may-be-allowed", option=credentials.allow_option(self.subject.name))
+            )
         if session and session.unsafe and "unverified-auth" not in wish.allow:
-            raise Broken(Stage.TLS, Kind.WITHHELD, f"{session.unsafe}, so no secret was sent")
+            raise Broken(Stage.TLS, Kind.WITHHELD, session.unsafe)
         if held is Kind.UNVERIFIED:
-            raise Broken(Stage.CERTIFICATE, held, "the certificate did not verify, so no secret was sent")
+            raise Broken(Stage.CERTIFICATE, held)
         if held:
-            raise CouldNotAsk(Stage.AUTH, held, "no TLS, so no secret was sent")
+            raise CouldNotAsk(Stage.AUTH, held, because("secret-needs-tls"))
         row = providers.by_host(self.subject.name)
         login.mechanism = name = chosen_mechanism(wish, self.heard, row)
         if not name:
-            raise Broken(Stage.AUTH, Kind.NOT_OFFERED, "no mechanism in common")
+            raise Broken(Stage.AUTH, Kind.NOT_OFFERED, because("no-mechanism"))
         login.looks = sasl.look(wish.secret, row.credential.shape if row and name not in sasl.TOKENS else "")
         try:
             await self._log_in(sasl.begin(name, wish.user, wish.secret, self.subject.name, self.subject.port))
         except sasl.Unsayable as error:
-            raise CouldNotAsk(Stage.AUTH, Kind.UNSUPPORTED, str(error)) from error
+            raise CouldNotAsk(Stage.AUTH, Kind.UNSUPPORTED, error.reason) from error
 
     async def _log_in(self, exchange: sasl.Exchange) -> None:
         login, first = self.heard.login, exchange.initial()
@@ -367,7 +372,7 @@ class Dialogue:
             if reply.code == 334:
                 await self._cancel()
             kind = Kind.UNVERIFIED if isinstance(error, sasl.Unproven) else Kind.GARBAGE
-            raise Broken(Stage.AUTH, kind, str(error), reply.raw) from error
+            raise Broken(Stage.AUTH, kind, error.reason, reply.raw) from error
 
     async def _cancel(self) -> None:
         """RFC 4954 section 4: `*` ends a login; what is answered to it changes nothing."""
@@ -381,7 +386,7 @@ class Dialogue:
         known = offered.keywords if offered else {}
         missing = sorted(self._wish.needs - set(known))
         if missing:
-            raise Broken(Stage.MAIL, Kind.NOT_OFFERED, f"EHLO does not list {missing[0]}")
+            raise Broken(Stage.MAIL, Kind.NOT_OFFERED, because("extension-unlisted", extension=missing[0]))
         command = b"MAIL FROM:<%s>" % self._path_of(self._wish.sender)
         command += b" BODY=8BITMIME" if "8BITMIME" in self._wish.needs else b""
         command += b" SMTPUTF8" if "SMTPUTF8" in self._wish.needs else b""
@@ -394,7 +399,7 @@ class Dialogue:
         try:
             return message.addressed(address, smtputf8="SMTPUTF8" in self._wish.needs)
         except ProtocolError as error:
-            raise CouldNotAsk(self.current, Kind.LOCAL, str(error)) from error
+            raise CouldNotAsk(self.current, Kind.LOCAL, because("address-unsayable")) from error
 
     async def _rcpt(self) -> None:
         for recipient in self._wish.recipients:
@@ -435,7 +440,7 @@ class Dialogue:
         try:
             return (self._wish.ehlo or self._channel.literal).encode("idna" if self._wish.ehlo else "ascii")
         except UnicodeError as error:
-            raise CouldNotAsk(Stage.EHLO, Kind.LOCAL, "the name to say in EHLO is no host name") from error
+            raise CouldNotAsk(Stage.EHLO, Kind.LOCAL, because("name-unsayable")) from error
 
     async def _command(self, line: bytes | sasl.Line, limit: float | None = None) -> Reply:
         secret = isinstance(line, sasl.Line)
@@ -443,7 +448,7 @@ class Dialogue:
         if isinstance(line, sasl.Line):
             self._mask.made(raw, line.proofs)
         if b"\r" in raw or b"\n" in raw:
-            raise CouldNotAsk(self.current, Kind.LOCAL, "a line end inside a command")
+            raise CouldNotAsk(self.current, Kind.LOCAL, because("line-end-in-command"))
         self._nothing_more()
         self._note(Direction.OUT, shown, masked=secret)
         await self._send(raw + b"\r\n", self._limits.reply)
@@ -462,9 +467,9 @@ class Dialogue:
             async with asyncio.timeout(limit):
                 reply = await self._read_reply()
         except TimeoutError as error:
-            raise self._unfinished(Kind.TIMEOUT, f"no answer in {limit:g} s") from error
+            raise self._unfinished(Kind.TIMEOUT, because("no-answer", waited=limit)) from error
         except ProtocolError as error:
-            raise self._unfinished(Kind.GARBAGE, str(error)) from error
+            raise self._unfinished(Kind.GARBAGE, error.reason) from error
         except tls.TlsError as error:
             raise self._tls_broken(error) from error
         self._said = reply.lines[0]
@@ -480,24 +485,24 @@ class Dialogue:
         while reply is None:
             data = await self._channel.read() if self._channel else b""
             if not data:
-                raise self._unfinished(Kind.CLOSED, "the connection was closed instead of a reply")
+                raise self._unfinished(Kind.CLOSED, because("connection-closed"))
             reply = self._reader.feed(data)
         return reply
 
-    def _unfinished(self, kind: Kind, detail: str) -> Broken:
+    def _unfinished(self, kind: Kind, reason: Reason) -> Broken:
         self._usable = False
         partial = self._reader.partial(self._mask.lines)
         if partial:
             self._note(Direction.IN, partial)
         if not self._reader.plausible:
             kind = Kind.GARBAGE
-        return Broken(self.current, kind, detail, partial)
+        return Broken(self.current, kind, reason, partial)
 
     def _expect(self, reply: Reply, *codes: int) -> None:
         if reply.code not in codes:
             self._usable = self._usable and not self.heard.told_to_go
             kind = Kind.GARBAGE if reply.positive and self.current in _STEPS else Kind.REJECTED
-            raise Broken(self.current, kind, f"{reply.code}, not {codes[0]}", reply.raw)
+            raise Broken(self.current, kind, because("reply-unexpected", got=reply.code, expected=codes[0]), reply.raw)
 
     def _nothing_more(self) -> None:
         """RFC 5321 section 4.2: one reply a command. Only what has arrived is seen; 421 may always be said (3.8)."""
@@ -509,7 +514,7 @@ class Dialogue:
         self._note(Direction.IN, raw)
         self._reader, self._channel.early = smtp.ReplyReader(), b""
         if self.current is not Stage.QUIT:
-            raise Broken(self.current, Kind.INJECTED, "more was said than the one reply", raw)
+            raise Broken(self.current, Kind.INJECTED, because("reply-not-alone"), raw)
 
     async def _quit(self, limit: float) -> None:
         self.current = Stage.QUIT

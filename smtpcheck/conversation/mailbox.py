@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from smtpcheck import __version__, core
-from smtpcheck.core import Direction, Event, Kind, Mode, Stage, Step, Subject
+from smtpcheck.core import Direction, Event, Kind, Mode, Reason, Stage, Step, Subject, because
 from smtpcheck.net.channel import Channel
 from smtpcheck.net.door import Door
-from smtpcheck.net.failures import Broken, CouldNotAsk
+from smtpcheck.net.failures import Broken, CouldNotAsk, os_reason
 from smtpcheck.target import credentials
 from smtpcheck.target.credentials import Secret, gate
 from smtpcheck.wire import ProtocolError, imap, sasl, tls, x509
@@ -100,11 +100,11 @@ class Mailbox:
             if identify or "ID" in self._capabilities:
                 await self._command(imap.id_command(__version__))
         except Broken as error:
-            raise CouldNotAsk(Stage.DELIVERY, error.kind, f"IMAP {error.stage}: {error.detail}") from error
+            raise CouldNotAsk(Stage.DELIVERY, error.kind, _in_imap(error.reason)) from error
         except ProtocolError as error:
-            raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, f"IMAP: {error}") from error
+            raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, _in_imap(because("imap-unreadable"))) from error
         except (OSError, tls.TlsError) as error:
-            raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, f"IMAP: {error}") from error
+            raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, _in_imap(_lost(error))) from error
 
     async def folders(self, junk: tuple[str, ...] = ()) -> tuple[Folder, ...]:
         """The selectable folders, INBOX and junk first. Raises CouldNotAsk."""
@@ -118,7 +118,7 @@ class Mailbox:
         try:
             return await self._find(folder, token, message_id, junk)
         except ProtocolError as error:
-            raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, f"IMAP: {error}") from error
+            raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, _in_imap(because("imap-unreadable"))) from error
 
     async def _find(self, folder: Folder, token: str, message_id: str, junk: tuple[str, ...]) -> Found | None:
         await self._command(imap.examine(folder.raw))
@@ -164,15 +164,17 @@ class Mailbox:
         self._gate(verified=verdict.verified and session.version in tls.CURRENT)
         greeting = await self._response()
         if not greeting.ok:
-            raise Broken(Stage.GREETING, Kind.REJECTED, self._words(greeting))
+            raise Broken(Stage.GREETING, Kind.REJECTED, because("imap-said", words=self._words(greeting)))
         self._capabilities = imap.parse_capabilities(greeting)
 
     def _gate(self, *, verified: bool = True) -> None:
         held = gate(entrusted=self._entrusted, encrypted=True, verified=verified, allow=())
         if held is Kind.NO_CONSENT:
-            raise CouldNotAsk(Stage.DELIVERY, held, credentials.allow_option(self.subject.name))
+            raise CouldNotAsk(
+                Stage.DELIVERY, held, because("may-be-allowed", option=credentials.allow_option(self.subject.name))
+            )
         if held:
-            raise Broken(Stage.CERTIFICATE, held, "not verified, so no secret was sent")
+            raise Broken(Stage.CERTIFICATE, held)
 
     async def _log_in(self) -> None:
         if not self._capabilities:
@@ -214,7 +216,9 @@ class Mailbox:
             async with asyncio.timeout(ANSWER_LIMIT):
                 return await self._answers(tag, line, continued)
         except TimeoutError as error:
-            raise CouldNotAsk(Stage.DELIVERY, Kind.TIMEOUT, f"IMAP: no answer in {ANSWER_LIMIT:g} s") from error
+            raise CouldNotAsk(
+                Stage.DELIVERY, Kind.TIMEOUT, _in_imap(because("no-answer", waited=ANSWER_LIMIT))
+            ) from error
 
     async def _answers(self, tag: bytes, line: bytes | sasl.Line, continued: sasl.Line | None) -> list[Response]:
         leaving = isinstance(line, bytes) and line.endswith(b" LOGOUT")
@@ -227,36 +231,42 @@ class Mailbox:
                 await self._send(continued)
                 continued = None
             elif answer.kind is Shape.CONTINUATION:
-                raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, "IMAP: a question where none belongs")
+                raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, _in_imap(because("imap-question")))
             elif answer.status == "BYE" and not leaving:
-                raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, f"IMAP: {self._words(answer)}")
+                raise CouldNotAsk(
+                    Stage.DELIVERY, Kind.CLOSED, _in_imap(because("imap-said", words=self._words(answer)))
+                )
             elif answer.kind is Shape.TAGGED:
                 if answer.tag != tag:
-                    raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, "IMAP: an answer to another command")
+                    raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, _in_imap(because("imap-other-command")))
                 if answer.refused:
-                    raise CouldNotAsk(Stage.DELIVERY, Kind.REJECTED, f"IMAP: {self._words(answer)}")
+                    raise CouldNotAsk(
+                        Stage.DELIVERY, Kind.REJECTED, _in_imap(because("imap-said", words=self._words(answer)))
+                    )
                 return answers
 
     async def _send(self, line: bytes | sasl.Line) -> None:
         raw, shown = (line.raw, line.shown) if isinstance(line, sasl.Line) else (line, line)
         self._note(Direction.OUT, shown, masked=raw != shown)
         if self._channel is None:
-            raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, "IMAP: not connected")
+            raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, _in_imap(because("not-connected")))
         try:
             await self._channel.write(raw + b"\r\n")
         except OSError as error:
-            raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, f"IMAP: {error}") from error
+            raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, _in_imap(_lost(error))) from error
 
     async def _response(self) -> Response:
         try:
             async with asyncio.timeout(ANSWER_LIMIT):
                 answer = await self._read()
         except TimeoutError as error:
-            raise CouldNotAsk(Stage.DELIVERY, Kind.TIMEOUT, f"IMAP: no answer in {ANSWER_LIMIT:g} s") from error
+            raise CouldNotAsk(
+                Stage.DELIVERY, Kind.TIMEOUT, _in_imap(because("no-answer", waited=ANSWER_LIMIT))
+            ) from error
         except (ProtocolError, tls.TlsError) as error:
-            raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, f"IMAP: {error}") from error
+            raise CouldNotAsk(Stage.DELIVERY, Kind.GARBAGE, _in_imap(because("imap-unreadable"))) from error
         except OSError as error:
-            raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, f"IMAP: {error}") from error
+            raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, _in_imap(_lost(error))) from error
         self._note(Direction.IN, _shown(answer))
         return answer
 
@@ -265,7 +275,7 @@ class Mailbox:
         while answer is None:
             data = await self._channel.read() if self._channel else b""
             if not data:
-                raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, "IMAP: the connection was closed")
+                raise CouldNotAsk(Stage.DELIVERY, Kind.CLOSED, _in_imap(because("connection-closed")))
             answer = self._reader.feed(data)
         return answer
 
@@ -294,3 +304,11 @@ def _shown(answer: Response) -> bytes:
     lead = answer.tag or (b"*" if answer.kind is Shape.UNTAGGED else b"+")
     number = b"%d " % answer.number if answer.number is not None else b""
     return b"%s %s%s %s" % (lead, number, answer.status.encode(), answer.text)
+
+
+def _in_imap(reason: Reason) -> Reason:
+    return Reason(reason.code, {**reason.seen, "at": "IMAP"})
+
+
+def _lost(error: OSError | tls.TlsError) -> Reason:
+    return error.reason if isinstance(error, tls.TlsError) else os_reason(error)

@@ -177,9 +177,9 @@ def _name(case: Case) -> Diagnosis:
     possible.sort(key=lambda pair: (pair[0].code not in likely, rank(case, pair[0].code)))
     leader = next((cause for cause, _ in possible if cause.leads(case)), None)
     named = leader or itself
-    sure = Confidence.LIKELY if leader or code in likely else Confidence.AMBIGUOUS
+    sure = Confidence.LIKELY if leader or code in likely else Confidence.POSSIBLE
     others = tuple(
-        Alternative(cause.code, Confidence.LIKELY if cause.code in likely else Confidence.AMBIGUOUS)
+        Alternative(cause.code, Confidence.LIKELY if cause.code in likely else Confidence.POSSIBLE)
         for cause, _ in possible
         if cause.code != named.code
     )

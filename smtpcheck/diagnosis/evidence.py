@@ -20,7 +20,7 @@ _BESIDE = frozenset(
 )
 # what makes a certificate at an exchanger fail for senders that look at it
 _REFUSED = frozenset(rule.code for rule in Chain.rules if rule.severity is Severity.FAIL)
-_SAID = ("said", "text", "detail", "how", "other", "first", "exchange")
+_SAID = ("said", "text", "os", "how", "other", "first", "exchange")
 # RFC 3463 section 3: what the second number of an enhanced code is about, from 0
 UNKNOWN_WORDS = (
     "words-unknown-other",
@@ -101,9 +101,11 @@ def _raw(result: Result[Any], finding: Finding) -> bytes:
 
 
 def _who(result: Result[Any], finding: Finding, raw: bytes) -> Who:
+    if raw == str(finding.seen.get("os") or "").encode() != b"":
+        return Who.OS
     if finding.stage is Stage.DNS or result.probe == "dane":
         return Who.RESOLVER
-    if finding.stage is Stage.CONNECT:
+    if finding.stage is Stage.CONNECT and raw:
         return Who.OS
     spoken = "code" in finding.seen or getattr(result.facts, "raw", b"") == raw != b""
     return Who.SERVER if spoken else Who.SMTPCHECK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from smtpcheck.core import Kind
+from smtpcheck.core import Kind, because
 from smtpcheck.net.door import CHUNK, Stream
 from smtpcheck.wire import ProtocolError, tls
 
@@ -28,7 +28,7 @@ class Channel:
             async with asyncio.timeout(limit):
                 await self._shake_hands(engine)
         except TimeoutError as error:
-            raise tls.TlsError(Kind.TIMEOUT, f"no answer in {limit:g} s") from error
+            raise tls.TlsError(Kind.TIMEOUT, because("no-answer", waited=limit)) from error
         self.early = engine.decrypt(b"")
         self._engine = engine
         return engine.session
@@ -55,7 +55,7 @@ class Channel:
             plain = self._engine.decrypt(data)
             if plain or self._engine.closed:
                 return plain
-        raise ProtocolError("TLS records without end and without a word")
+        raise ProtocolError("TLS records without end and without a word", because("tls-wordless"))
 
     async def write(self, data: bytes) -> None:
         """All of `data`, in pieces. Raises TlsError, OSError."""

@@ -21,8 +21,8 @@ from ipaddress import IPv6Address, ip_address
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from smtpcheck.core import Kind, Stage
-from smtpcheck.net.failures import Broken, CouldNotAsk, broken, network_kind
+from smtpcheck.core import NO_REASON, Kind, Reason, Stage, because
+from smtpcheck.net.failures import Broken, CouldNotAsk, broken, network_kind, os_reason
 from smtpcheck.wire import ProtocolError, dns
 from smtpcheck.wire.address import Detour, is_address
 
@@ -133,19 +133,19 @@ class Door:
                 dialer = DirectDialer(segment) if segment else self._dialer
                 return Stream(await dialer.connect(address, port))
         except TimeoutError as error:
-            raise Broken(Stage.CONNECT, Kind.TIMEOUT, f"no answer in {limit:g} s") from error
+            raise Broken(Stage.CONNECT, Kind.TIMEOUT, because("no-answer", waited=limit)) from error
         except OSError as error:
             raise broken(Stage.CONNECT, error) from error
 
-    async def knock(self, host: str, address: str, port: int, limit: float) -> tuple[Kind | None, str]:
+    async def knock(self, host: str, address: str, port: int, limit: float) -> tuple[Kind | None, Reason]:
         """Does the port open? The connection is closed at once. Raises CouldNotAsk."""
         async with self.slot(host):
             try:
                 stream = await self.connect(host, address, port, limit)
             except Broken as error:
-                return error.kind, error.detail
+                return error.kind, error.reason
             stream.close()
-            return None, ""
+            return None, NO_REASON
 
     @property
     def direct(self) -> bool:
@@ -206,13 +206,13 @@ class Door:
 
     async def _ask(self, name: str, type_: str) -> dns.Answer:
         if not self.resolvers:
-            return dns.Answer(name=name, type=type_, broke=Kind.RESOLVER_DOWN, detail="no resolver is configured")
+            return dns.Answer(name=name, type=type_, broke=Kind.RESOLVER_DOWN, reason=because("dns-no-resolver"))
         answers: list[dns.Answer] = []
         for server in self.resolvers[:3]:
             try:
                 answer = await self._ask_server(server, name, type_)
             except ProtocolError as error:
-                return dns.Answer(name=name, type=type_, broke=Kind.GARBAGE, detail=str(error))
+                return dns.Answer(name=name, type=type_, broke=Kind.GARBAGE, reason=error.reason)
             if answer.broke is None or answer.absent:
                 return answer
             answers.append(answer)
@@ -223,7 +223,7 @@ class Door:
     ) -> dns.Answer:
         ident = secrets.randbelow(65536)
         query = dns.pack_query(name, type_, ident, unchecked=unchecked)
-        broke, detail = Kind.RESOLVER_SILENT, f"no answer in {DNS_TRIES * self._dns_timeout:g} s"
+        broke, reason = Kind.RESOLVER_SILENT, because("no-answer", waited=DNS_TRIES * self._dns_timeout)
         where = f"{server[0]}:{server[1]}"
         for _ in range(DNS_TRIES):
             try:
@@ -231,13 +231,13 @@ class Door:
             except TimeoutError:
                 continue
             except ProtocolError as error:
-                broke, detail = Kind.GARBAGE, str(error)
+                broke, reason = Kind.GARBAGE, error.reason
                 continue
             except OSError as error:
-                broke, detail = Kind.RESOLVER_DOWN, error.strerror or type(error).__name__
+                broke, reason = Kind.RESOLVER_DOWN, os_reason(error)
                 break
             return _sourced(answer, server)
-        return dns.Answer(name=name, type=type_, broke=broke, detail=detail, source=where)
+        return dns.Answer(name=name, type=type_, broke=broke, reason=reason, source=where)
 
     async def _one_query(self, server: tuple[str, int], query: bytes, name: str, type_: str, ident: int) -> dns.Answer:
         parsed: list[dns.Answer | None] = []
@@ -256,10 +256,10 @@ class Door:
             async with asyncio.timeout(self._dns_timeout):
                 data = await self._exchange_tcp(server, len(query).to_bytes(2, "big") + query)
         except OSError as error:
-            detail = f"truncated over UDP, and over TCP: {error.strerror or 'no answer'}"
-            return dns.Answer(name=name, type=type_, broke=Kind.TRUNCATED, detail=detail)
+            reason = _without_tcp(error)
+            return dns.Answer(name=name, type=type_, broke=Kind.TRUNCATED, reason=reason)
         answer = dns.parse_answer(data, name, type_, ident)
-        return answer or dns.Answer(name=name, type=type_, broke=Kind.TRUNCATED, detail="truncated over TCP too")
+        return answer or dns.Answer(name=name, type=type_, broke=Kind.TRUNCATED, reason=because("dns-truncated-twice"))
 
     async def _exchange_tcp(self, server: tuple[str, int], framed: bytes) -> bytes:
         stream = Stream(await self._dialer.connect(*server))
@@ -303,7 +303,7 @@ class Door:
             except TimeoutError:
                 if refused is None:
                     raise
-        raise refused or ProtocolError("only datagrams that were no answer")
+        raise refused or ProtocolError("only datagrams that were no answer", because("dns-no-answer"))
 
     # HTTP
 
@@ -317,9 +317,9 @@ class Door:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port or 80
         except ValueError as error:
-            raise CouldNotAsk(Stage.CERTIFICATE, Kind.GARBAGE, "the issuer URL can't be read") from error
+            raise CouldNotAsk(Stage.CERTIFICATE, Kind.GARBAGE, because("url-unreadable")) from error
         if parts.scheme != "http" or not host:
-            raise CouldNotAsk(Stage.CERTIFICATE, Kind.UNSUPPORTED, "the issuer URL is not http:")
+            raise CouldNotAsk(Stage.CERTIFICATE, Kind.UNSUPPORTED, because("url-not-http"))
         address = await self.public_as(near, host)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         # what follows an @ alone: a login in the URL is the stranger's, and no business of the host's
@@ -328,12 +328,11 @@ class Door:
             async with asyncio.timeout(self._http_timeout):
                 return http_body(await self._exchange_http(host, address, port, request.encode("ascii", "replace")))
         except (Broken, CouldNotAsk) as error:
-            raise CouldNotAsk(Stage.CERTIFICATE, error.kind, f"{url[:200]}: {error.detail}") from error
+            raise CouldNotAsk(Stage.CERTIFICATE, error.kind, _about(url, error.reason)) from error
         except OSError as error:
-            words = error.strerror or type(error).__name__
-            raise CouldNotAsk(Stage.CERTIFICATE, network_kind(error), f"{url[:200]}: {words}") from error
+            raise CouldNotAsk(Stage.CERTIFICATE, network_kind(error), _about(url, os_reason(error))) from error
         except ProtocolError as error:
-            raise CouldNotAsk(Stage.CERTIFICATE, Kind.GARBAGE, f"{url[:200]}: {error}") from error
+            raise CouldNotAsk(Stage.CERTIFICATE, Kind.GARBAGE, _about(url, error.reason)) from error
 
     async def public_as(self, near: str, host: str) -> str:
         """An address of a host that a stranger named, none that is less public than `near`. Raises CouldNotAsk."""
@@ -342,11 +341,11 @@ class Door:
             answer = await self.ask(host, "A")
             if not answer.addresses:
                 kind = answer.broke or Kind.NODATA
-                raise CouldNotAsk(Stage.CERTIFICATE, kind, f"no address of the host {host[:80]}: {kind}")
+                raise CouldNotAsk(Stage.CERTIFICATE, kind, because("host-without-address", at=host[:80]))
             address = answer.addresses[0]
         if _reach(address) >= _reach(near):
             return address
-        raise CouldNotAsk(Stage.CERTIFICATE, Kind.WITHHELD, f"{host[:80]} leads to the private address {address}")
+        raise CouldNotAsk(Stage.CERTIFICATE, Kind.WITHHELD, because("host-private", at=host[:80], private=address))
 
     async def _exchange_http(self, host: str, address: str, port: int, request: bytes) -> bytes:
         stream = await self.connect(host, address, port, self._http_timeout)
@@ -356,7 +355,7 @@ class Door:
             while chunk := await stream.read():
                 data += chunk
                 if len(data) > MAX_HTTP:
-                    raise ProtocolError(f"more than {MAX_HTTP} bytes")
+                    raise ProtocolError(f"more than {MAX_HTTP} bytes", because("http-too-long", limit=MAX_HTTP))
             return data
         finally:
             stream.close()
@@ -385,12 +384,12 @@ def http_body(data: bytes) -> bytes:
         response.begin()
         body = response.read(MAX_HTTP)
     except (http.client.HTTPException, email.errors.MessageError, ValueError) as error:
-        raise ProtocolError(f"no HTTP response: {type(error).__name__}") from error
+        raise ProtocolError(f"no HTTP response: {type(error).__name__}", because("http-unreadable")) from error
     if response.status != http.client.OK:
-        raise ProtocolError(f"HTTP status {response.status}")
+        raise ProtocolError(f"HTTP status {response.status}", because("http-status", status=response.status))
     # http.client takes a head without its end, and a body without its rest, for whole
     if not re.search(rb"\r?\n\r?\n", data) or response.length:
-        raise ProtocolError("an HTTP response that is cut short")
+        raise ProtocolError("an HTTP response that is cut short", because("http-cut-short"))
     return body
 
 
@@ -427,3 +426,12 @@ def _udp(address: str, port: int) -> Iterator[socket.socket]:
         yield sock
     finally:
         sock.close()
+
+
+def _about(url: str, reason: Reason) -> Reason:
+    return Reason(reason.code, {**reason.seen, "at": url[:200]})
+
+
+def _without_tcp(error: OSError) -> Reason:
+    system = os_reason(error).seen.get("os")
+    return because("dns-truncated-tcp-failed", os=system) if system else because("dns-truncated-no-tcp")

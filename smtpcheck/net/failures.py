@@ -6,24 +6,24 @@ import errno
 import os
 import ssl
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 
-from smtpcheck.core import Blocked, Failure, Kind, Skipped, Stage
+from smtpcheck.core import NO_REASON, Blocked, Failure, Kind, Reason, Scalar, Skipped, Stage, because
 from smtpcheck.wire import ProtocolError
 
 
 class Broken(Exception):
     """A step of the way broke, which is a fact about the peer or the way to it.
 
-    args: stage, kind, detail (words), raw (what was said, masked).
+    args: stage, kind, reason, raw (what was said, masked).
     """
 
-    def __init__(self, stage: Stage, kind: Kind, detail: str = "", raw: bytes = b"") -> None:
-        super().__init__(stage, kind, detail, raw)
+    def __init__(self, stage: Stage, kind: Kind, reason: Reason = NO_REASON, raw: bytes = b"") -> None:
+        super().__init__(stage, kind, reason, raw)
         self.stage = stage
         self.kind = kind
-        self.detail = detail
+        self.reason = reason
         self.raw = raw
 
     def unless(self, *mine: Stage) -> Broken:
@@ -34,17 +34,21 @@ class Broken(Exception):
 
 
 class CouldNotAsk(Exception):
-    """Our side stopped it, or nobody answered a question that decides nothing; args: stage, kind, detail."""
+    """Our side stopped it, or nobody answered a question that decides nothing; args: stage, kind, reason."""
 
-    def __init__(self, stage: Stage, kind: Kind, detail: str = "") -> None:
-        super().__init__(stage, kind, detail)
+    def __init__(self, stage: Stage, kind: Kind, reason: Reason = NO_REASON) -> None:
+        super().__init__(stage, kind, reason)
         self.stage = stage
         self.kind = kind
-        self.detail = detail
+        self.reason = reason
 
 
 class NotNeeded(Exception):
-    """The question has no point here; args: why."""
+    """The question has no point here; args: the reason."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 # Order matters: TimeoutError, the ConnectionErrors and ssl's errors are all OSErrors.
@@ -77,33 +81,43 @@ def network_kind(error: OSError) -> Kind:
 
 def broken(stage: Stage, error: OSError) -> Broken | CouldNotAsk:
     """The exception to raise for a socket's error at `stage`."""
-    kind = network_kind(error)
+    kind, reason = network_kind(error), os_reason(error)
+    return CouldNotAsk(stage, kind, reason) if kind in OURS else Broken(stage, kind, reason)
+
+
+def os_reason(error: OSError) -> Reason:
+    """The system's own name and words for it; the library's name where the number is none of the system's."""
     # an SSLError's number is OpenSSL's, a gaierror's is negative
-    known = error.errno in errno.errorcode and not isinstance(error, ssl.SSLError)
-    detail = os.strerror(error.errno or 0) if known else type(error).__name__
-    return CouldNotAsk(stage, kind, detail) if kind in OURS else Broken(stage, kind, detail)
+    number = error.errno or 0
+    if number in errno.errorcode and not isinstance(error, ssl.SSLError):
+        return because("system-error", errno=errno.errorcode[number], os=os.strerror(number))
+    return because("library-error", error=type(error).__name__)
 
 
 def outcome(error: Exception, stage: Stage, mask: Callable[[str], str] = str) -> Failure | Blocked | Skipped:
     """How an exception out of a probe reads in its result."""
     match error:
         case Broken():
-            return Blocked(error.stage, error.kind, mask(error.detail))
+            return Blocked(error.stage, error.kind, *_masked(error.reason, mask))
         case CouldNotAsk():
-            return Failure(error.kind, error.stage, mask(error.detail))
+            return Failure(error.kind, error.stage, *_masked(error.reason, mask))
         case NotNeeded():
-            return Skipped(mask(str(error)))
+            return Skipped(*_masked(error.reason, mask))
         case ProtocolError():
-            return Failure(Kind.GARBAGE, stage, mask(str(error)))
+            return Failure(Kind.GARBAGE, stage, *_masked(error.reason, mask))
         case TimeoutError():
             return Failure(Kind.DEADLINE, stage)
         case OSError() if network_kind(error) in OURS:
-            return Failure(network_kind(error), stage, mask(error.strerror or ""))
-    return Failure(Kind.BUG, stage, mask(where(error)))
+            return Failure(network_kind(error), stage, *_masked(os_reason(error), mask))
+    return Failure(Kind.BUG, stage, *_masked(where(error), mask))
 
 
-def where(error: BaseException) -> str:
+def _masked(reason: Reason, mask: Callable[[str], str]) -> tuple[str, Mapping[str, Scalar]]:
+    return reason.code, {name: mask(one) if isinstance(one, str) else one for name, one in reason.seen.items()}
+
+
+def where(error: BaseException) -> Reason:
     """file:line:function and the exception's type and message; never locals."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{PurePath(frames[-1].filename).name}:{frames[-1].lineno}:{frames[-1].name}" if frames else "?"
-    return f"{place} {type(error).__name__}: {error}"
+    return because("exception", place=place, error=type(error).__name__, words=str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from smtpcheck.core import Kind, Stage
+from smtpcheck.core import Kind, Stage, because
 from smtpcheck.net.channel import Channel
 from smtpcheck.net.door import MAX_HTTP, Door, http_body
 from smtpcheck.net.failures import Broken, broken
@@ -27,11 +27,11 @@ async def fetch(door: Door, host: str, path: str, *, near: str, roots: x509.Root
         async with asyncio.timeout(limit):
             return await _exchange(Channel(stream), host, path, roots)
     except TimeoutError as error:
-        raise Broken(Stage.POLICY, Kind.TIMEOUT, f"no answer in {limit:g} s") from error
+        raise Broken(Stage.POLICY, Kind.TIMEOUT, because("no-answer", waited=limit)) from error
     except tls.TlsError as error:
-        raise Broken(Stage.POLICY, error.kind, error.detail) from error
+        raise Broken(Stage.POLICY, error.kind, error.reason) from error
     except ProtocolError as error:
-        raise Broken(Stage.POLICY, Kind.GARBAGE, str(error)) from error
+        raise Broken(Stage.POLICY, Kind.GARBAGE, error.reason) from error
     except OSError as error:
         raise broken(Stage.POLICY, error) from error
     finally:
@@ -42,12 +42,14 @@ async def _exchange(channel: Channel, host: str, path: str, roots: x509.Roots) -
     session = await channel.upgrade(host, LIMIT)
     verdict = x509.verify(session.chain, host, roots, datetime.now(UTC))
     if not verdict.verified:
-        flaw = verdict.flaws[0].text if verdict.flaws else "it is for another name"
-        raise Broken(Stage.POLICY, Kind.UNVERIFIED, f"the certificate of {host} does not verify: {flaw}")
+        flaw = next((flaw.text for flaw in verdict.flaws), "")
+        other = because("certificate-other-name", at=host)
+        reason = because("certificate-unverified", at=host, flaw=flaw) if flaw else other
+        raise Broken(Stage.POLICY, Kind.UNVERIFIED, reason)
     await channel.write(f"GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: smtpcheck\r\n\r\n".encode("ascii"))
     data = b""
     while chunk := await channel.read():
         data += chunk
         if len(data) > MAX_HTTP:
-            raise ProtocolError(f"more than {MAX_HTTP} bytes")
+            raise ProtocolError(f"more than {MAX_HTTP} bytes", because("http-too-long", limit=MAX_HTTP))
     return http_body(data)

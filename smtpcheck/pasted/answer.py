@@ -212,12 +212,12 @@ def _by_reply(quote: quotes.Quote, mentioned: Sequence[str]) -> tuple[Candidate,
                 # words that mean the same at several stages tell none
                 at = stage if before is None or before.stage is stage else None
                 provider_of = before.provider if before else row.provider if row else ""
-                found[code] = Candidate(code, Confidence.AMBIGUOUS, at, provider_of)
+                found[code] = Candidate(code, Confidence.POSSIBLE, at, provider_of)
     return _weighed(list(found.values()))
 
 
 def _by_words(excerpt: quotes.Excerpt, mentioned: Sequence[str], masked: Masked) -> Iterator[Named]:
-    """Words of a reply whose code was left away; ambiguous, since they mean another thing with another code."""
+    """Words of a reply whose code was left away; only possible, since they mean another thing with another code."""
     told = 0
     for line in excerpt.lines[:_MAX_WORDLESS]:
         text = quotes.unescaped(line.strip())
@@ -226,7 +226,7 @@ def _by_words(excerpt: quotes.Excerpt, mentioned: Sequence[str], masked: Masked)
             match = replies.matched(row, text) if row.provider in ("", *mentioned) or not mentioned else None
             if match and len(match[0].encode()) >= _SHORTEST_WORDS:
                 for code in filter(None, (row.cause, *row.among)):
-                    found.setdefault(code, Candidate(code, Confidence.AMBIGUOUS, row.stage, row.provider))
+                    found.setdefault(code, Candidate(code, Confidence.POSSIBLE, row.stage, row.provider))
         if found and told < MAX_NAMED:
             told += 1
             yield Named(said=masked(line.strip()), candidates=tuple(found.values()))
@@ -330,4 +330,4 @@ def _by_error(line: str, stage: Stage | None) -> tuple[Candidate, ...]:
 
 
 def _candidates(row: ErrorRow, among: Sequence[str]) -> tuple[Candidate, ...]:
-    return _weighed([Candidate(code, Confidence.AMBIGUOUS, row.stage) for code in among])
+    return _weighed([Candidate(code, Confidence.POSSIBLE, row.stage) for code in among])

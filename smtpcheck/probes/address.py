@@ -62,7 +62,7 @@ class Address(Probe[AddressFacts]):
         if not facts.addresses:
             answer = min(both, key=lambda a: list(_BROKEN).index(a.broke or Kind.NXDOMAIN))
             rule = _BROKEN[answer.broke or Kind.NXDOMAIN]
-            yield self.found(rule.code, name=facts.host, resolver=answer.source, detail=answer.detail)
+            yield self.found(rule.code, answer.reason, name=facts.host, resolver=answer.source)
             return
         for answer in both:
             if answer.broke and not answer.absent:

@@ -9,7 +9,20 @@ from typing import Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Kind, Result, Rule, Scalar, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.core import (
+    NO_REASON,
+    Finding,
+    Kind,
+    Reason,
+    Result,
+    Rule,
+    Scalar,
+    Severity,
+    Stage,
+    Subject,
+    Target,
+    TargetKind,
+)
 from smtpcheck.net.failures import Broken
 from smtpcheck.wire import sasl
 from smtpcheck.wire.challenges import OAuthRefusal
@@ -35,7 +48,7 @@ class AuthFacts:
     reply: Reply | None
     encrypted: bool
     broke: Kind | None = None
-    detail: str = ""
+    reason: Reason = NO_REASON
     raw: bytes = b""
     looks: sasl.Looks | None = None
     """How the secret looks, with nothing of it; None where it was not used."""
@@ -91,7 +104,7 @@ class Auth(Probe[AuthFacts]):
             reply=login.reply,
             encrypted=dialogue.heard.session is not None,
             broke=error.kind if error else None,
-            detail=error.detail if error else "",
+            reason=error.reason if error else NO_REASON,
             raw=error.raw if error else b"",
             looks=login.looks,
             refusal=login.refusal,
@@ -105,10 +118,10 @@ class Auth(Probe[AuthFacts]):
         elif facts.broke is Kind.REJECTED and facts.reply and not facts.reply.positive:
             yield from self._refused(facts, facts.reply)
         elif facts.broke is Kind.UNVERIFIED:
-            yield self.found("auth-server-signature", detail=facts.detail, mechanism=facts.mechanism)
+            yield self.found("auth-server-signature", facts.reason, mechanism=facts.mechanism)
         elif facts.broke:
             code = _CUT_SHORT.get(facts.broke, "auth-garbage")
-            yield self.found(code, detail=facts.detail, mechanism=facts.mechanism)
+            yield self.found(code, facts.reason, mechanism=facts.mechanism)
         elif not facts.encrypted:
             yield self.found("auth-in-clear", mechanism=facts.mechanism)
         if facts.upgraded and not facts.offered_in_clear and not facts.broke:

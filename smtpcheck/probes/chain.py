@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Mode, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import Finding, Mode, Result, Rule, Severity, Stage, Subject, Target, because
 from smtpcheck.net.failures import NotNeeded
 from smtpcheck.wire import ProtocolError, x509
 from smtpcheck.wire.address import literal
@@ -102,7 +102,7 @@ class Chain(Probe[ChainFacts]):
         """No packet of its own: the chain came with the handshake."""
         heard = await ctx.dialogue(subject).reach(Stage.CERTIFICATE)
         if heard.session is None or heard.verdict is None or heard.verified_at is None:
-            raise NotNeeded("no TLS was offered, so no certificate was shown")
+            raise NotNeeded(because("no-tls"))
         certificates = tuple(_readable(heard.session.chain))
         clean = heard.verdict.verified and not heard.verdict.strict
         return ChainFacts(

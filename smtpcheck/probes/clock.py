@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Kind, Result, Rule, Scalar, Severity, Stage, Subject, Target
-from smtpcheck.net.failures import CouldNotAsk, network_kind
+from smtpcheck.core import Finding, Kind, Result, Rule, Scalar, Severity, Stage, Subject, Target, because
+from smtpcheck.net.failures import CouldNotAsk, network_kind, os_reason
 from smtpcheck.wire import ProtocolError, ntp
 from smtpcheck.wire.address import parse_server
 
@@ -60,7 +60,7 @@ class Clock(Probe[ClockFacts]):
         """One datagram each way; silence is not knowing."""
         address = await ctx.door.first_address(subject.name)
         if not address:
-            raise CouldNotAsk(Stage.CLOCK, Kind.NXDOMAIN, f"the NTP server {subject.name} has no address")
+            raise CouldNotAsk(Stage.CLOCK, Kind.NXDOMAIN, because("host-without-address", at=subject.name))
         sent = time.time()
         samples: list[ntp.Sample] = []
         started = time.perf_counter()
@@ -73,13 +73,13 @@ class Clock(Probe[ClockFacts]):
         try:
             await ctx.door.datagram(address, subject.port, ntp.pack_request(sent), NTP_TIMEOUT, fits)
         except TimeoutError as error:
-            raise CouldNotAsk(Stage.CLOCK, Kind.SILENT, f"no answer in {NTP_TIMEOUT:g} s") from error
+            raise CouldNotAsk(Stage.CLOCK, Kind.SILENT, because("no-answer", waited=NTP_TIMEOUT)) from error
         except OSError as error:
-            raise CouldNotAsk(Stage.CLOCK, network_kind(error), error.strerror or "") from error
+            raise CouldNotAsk(Stage.CLOCK, network_kind(error), os_reason(error)) from error
         except ntp.Untrustworthy as error:
-            raise CouldNotAsk(Stage.CLOCK, Kind.UNTRUSTWORTHY, str(error)) from error
+            raise CouldNotAsk(Stage.CLOCK, Kind.UNTRUSTWORTHY, error.reason) from error
         except ProtocolError as error:
-            raise CouldNotAsk(Stage.CLOCK, Kind.GARBAGE, str(error)) from error
+            raise CouldNotAsk(Stage.CLOCK, Kind.GARBAGE, error.reason) from error
         sample = samples[-1]
         return ClockFacts(
             server=str(subject), offset=sample.offset, uncertainty=sample.uncertainty, stratum=sample.stratum

@@ -10,15 +10,18 @@ from typing import Any
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
 from smtpcheck.core import (
+    NO_REASON,
     Finding,
     Kind,
     Mode,
+    Reason,
     Result,
     Rule,
     Severity,
     Stage,
     Subject,
     Target,
+    because,
 )
 from smtpcheck.net.door import Stream
 from smtpcheck.net.failures import Broken, CouldNotAsk
@@ -37,7 +40,7 @@ class ControlFacts:
     address: str
     port: int
     broke: Kind | None = None
-    detail: str = ""
+    reason: Reason = NO_REASON
     said: bytes = b""
     """Its greeting, where that comes in clear."""
 
@@ -71,12 +74,12 @@ class Control(Probe[ControlFacts]):
         port = stated or subject.port
         address = await ctx.door.first_address(host)
         if not address:
-            raise CouldNotAsk(Stage.DNS, Kind.NODATA, f"no address of the control host {host[:80]}")
+            raise CouldNotAsk(Stage.DNS, Kind.NODATA, because("host-without-address", at=host[:80]))
         async with ctx.experiment(self.name, subject):
             try:
                 stream = await ctx.door.connect(host, address, port, ctx.limits.connect / 2)
             except Broken as error:
-                return ControlFacts(host=host, address=address, port=port, broke=error.kind, detail=error.detail)
+                return ControlFacts(host=host, address=address, port=port, broke=error.kind, reason=error.reason)
             try:
                 said = b"" if subject.mode is Mode.IMPLICIT else await _greeting(stream, ctx.limits.quiet)
             finally:

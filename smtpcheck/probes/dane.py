@@ -8,7 +8,7 @@ from typing import Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Mode, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.core import Finding, Mode, Result, Rule, Severity, Stage, Subject, Target, TargetKind, because
 from smtpcheck.net.failures import NotNeeded
 from smtpcheck.route import MxFacts
 from smtpcheck.wire.dns import Tlsa
@@ -72,7 +72,7 @@ class DaneTlsa(Probe[DaneFacts]):
             return DaneFacts(domain=subject.name, exchanges=())
         found = dict.fromkeys((s.name, s.port) for s in route.endpoints(ctx.target, ctx.results) if s.address)
         if not found:
-            raise NotNeeded("no exchange has an address")
+            raise NotNeeded(because("no-exchange"))
         each = [await _association(host, port, subject.name, ctx) for host, port in found]
         return DaneFacts(domain=subject.name, exchanges=tuple(each))
 

@@ -11,7 +11,7 @@ from typing import Any
 from smtpcheck import consent, route
 from smtpcheck.contract import Context, Probe
 from smtpcheck.conversation.mailbox import Found, Mailbox
-from smtpcheck.core import Finding, Kind, Mode, Result, Rule, Scalar, Severity, Stage, Subject, Target
+from smtpcheck.core import Finding, Kind, Mode, Result, Rule, Scalar, Severity, Stage, Subject, Target, because
 from smtpcheck.net.failures import CouldNotAsk
 from smtpcheck.target import providers
 
@@ -63,11 +63,11 @@ class Delivery(Probe[DeliveryFacts]):
     async def observe(self, subject: Subject, ctx: Context) -> DeliveryFacts:
         """One IMAP session, kept while it waits."""
         if ctx.mail_secret is None or ctx.message is None:
-            raise CouldNotAsk(Stage.DELIVERY, Kind.WITHHELD, "no password for the mailbox")
+            raise CouldNotAsk(Stage.DELIVERY, Kind.WITHHELD, because("no-mailbox-password"))
         handed = next(r.facts.dotted_at for r in ctx.results if r.probe == "message" and r.facts is not None)
         address = await ctx.door.first_address(subject.name)
         if not address:
-            raise CouldNotAsk(Stage.DELIVERY, Kind.NXDOMAIN, f"the IMAP host {subject.name} has no address")
+            raise CouldNotAsk(Stage.DELIVERY, Kind.NXDOMAIN, because("host-without-address", at=subject.name))
         user = ctx.target.imap_user or ctx.target.recipients[0]
         where = Subject(subject.name, address, subject.port, Mode.IMPLICIT)
         claim = consent.mailbox(ctx.target, ctx.results, subject.name, reused=ctx.mail_reused)
@@ -89,9 +89,10 @@ class Delivery(Probe[DeliveryFacts]):
             async with asyncio.timeout(ctx.target.wait):
                 return await self._look(mailbox, ctx, handed or datetime.now(UTC), junk, user, looked)
         except TimeoutError as error:
-            seen = f"not in any of {looked[-1]} folders" if looked else "no whole look into the mailbox"
-            detail = f"{seen} of {user} after {ctx.target.wait:g} s"
-            raise CouldNotAsk(Stage.DELIVERY, Kind.NOT_SEEN, detail) from error
+            known: dict[str, Scalar] = {"user": user, "waited": ctx.target.wait}
+            missed = because("mailbox-not-looked-through", **known)
+            reason = because("message-in-no-folder", folders=looked[-1], **known) if looked else missed
+            raise CouldNotAsk(Stage.DELIVERY, Kind.NOT_SEEN, reason) from error
         finally:
             await mailbox.close()
 

@@ -9,7 +9,7 @@ from typing import Any
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
 from smtpcheck.conversation.session import Answered
-from smtpcheck.core import Finding, Kind, Result, Rule, Scalar, Severity, Stage, Subject, Target
+from smtpcheck.core import NO_REASON, Finding, Kind, Reason, Result, Rule, Scalar, Severity, Stage, Subject, Target
 from smtpcheck.net.failures import Broken, CouldNotAsk
 from smtpcheck.wire.smtp import Reply
 
@@ -25,7 +25,7 @@ class EnvelopeFacts:
     """Every recipient with its answer, in the order asked."""
     broke: Kind | None = None
     stage: Stage = Stage.RCPT
-    detail: str = ""
+    reason: Reason = NO_REASON
     control: Answered | None = None
     """What was said to postmaster@ of the first refused recipient's domain, where that was asked."""
 
@@ -65,7 +65,7 @@ class Envelope(Probe[EnvelopeFacts]):
             error = broken.unless(Stage.MAIL, Stage.RCPT)
             if error.kind is Kind.NOT_OFFERED:
                 # nobody refused anything: this message can't be said to this server
-                raise CouldNotAsk(error.stage, Kind.UNSUPPORTED, error.detail) from None
+                raise CouldNotAsk(error.stage, Kind.UNSUPPORTED, error.reason) from None
         return EnvelopeFacts(
             sender=ctx.target.sender,
             recipients=ctx.target.recipients,
@@ -73,7 +73,7 @@ class Envelope(Probe[EnvelopeFacts]):
             rcpt=dialogue.heard.rcpt,
             broke=error.kind if error else None,
             stage=error.stage if error else Stage.RCPT,
-            detail=error.detail if error else "",
+            reason=error.reason if error else NO_REASON,
             control=dialogue.heard.control,
         )
 
@@ -91,18 +91,18 @@ class Envelope(Probe[EnvelopeFacts]):
         if facts.control and (facts.control.accepted or facts.control.refused):
             yield self._compared(facts.control)
         if facts.broke and not refused:
-            yield self.found("recipient-cut-off", address=facts.recipients[len(facts.rcpt)], detail=facts.detail)
+            yield self.found("recipient-cut-off", facts.reason, address=facts.recipients[len(facts.rcpt)])
 
     def _sender(self, facts: EnvelopeFacts) -> Finding:
         reply = facts.mail
         if reply is None or reply.positive:
-            return self.found("sender-cut-off", address=facts.sender, detail=facts.detail)
+            return self.found("sender-cut-off", facts.reason, address=facts.sender)
         return self._refused("sender-deferred" if reply.temporary else "sender-refused", facts.sender, reply, 0)
 
     def _recipient(self, answer: Answered, facts: EnvelopeFacts, accepted: int) -> Finding:
         reply = answer.reply
         if reply.positive:  # out of step, and no refusal
-            return self.found("recipient-cut-off", address=answer.recipient, detail=facts.detail)
+            return self.found("recipient-cut-off", facts.reason, address=answer.recipient)
         code = "recipient-deferred" if reply.temporary else "recipient-refused"
         return self._refused(code, answer.recipient, reply, accepted)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Direction, Finding, Kind, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import Direction, Finding, Kind, Result, Rule, Severity, Stage, Subject, Target, because
 from smtpcheck.net.failures import NotNeeded
 from smtpcheck.wire.smtp import readable
 
@@ -42,7 +42,7 @@ class Farewell(Probe[FarewellFacts]):
         record = ctx.dialogue(subject).record
         step = next((step for step in record.steps if step.stage is Stage.QUIT), None)
         if step is None:
-            raise NotNeeded("no QUIT was said")
+            raise NotNeeded(because("no-quit"))
         said = [event.raw for event in record.events if event.stage is Stage.QUIT and event.dir is Direction.IN]
         mine = route.results_of(subject, ctx.results)
         accepted = any(name in mine and mine[name].status in ("ok", "note", "warn") for name in ("auth", "message"))

@@ -9,7 +9,7 @@ from typing import Any
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
 from smtpcheck.conversation.dialogue import Dialogue
-from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import NO_REASON, Finding, Kind, Reason, Result, Rule, Severity, Stage, Subject, Target
 from smtpcheck.net.failures import Broken
 from smtpcheck.wire.smtp import Capabilities, Reply, begins_reply, disguised, foreign, readable
 
@@ -47,7 +47,7 @@ class GreetingFacts:
     """The answer to HELO, which is asked where EHLO is not known."""
     broke: Kind | None = None
     stage: Stage = Stage.EHLO
-    detail: str = ""
+    reason: Reason = NO_REASON
     raw: bytes = b""
 
 
@@ -114,8 +114,8 @@ class Greeting(Probe[GreetingFacts]):
             code = (_GREETING_BEGUN if at_greeting else _EHLO_BEGUN).get(kind, code)
         return self.found(
             code,
+            facts.reason,
             seconds=round(facts.seconds, 1),
-            detail=facts.detail,
             speaks=foreign(facts.raw),
             said=readable(facts.raw[:120]),
             after_tls=facts.secure_capabilities is None and facts.capabilities is not None,
@@ -150,6 +150,6 @@ def _facts(dialogue: Dialogue, error: Broken | None = None) -> GreetingFacts:
         helo=dialogue.helo,
         broke=error.kind if error else None,
         stage=error.stage if error else Stage.EHLO,
-        detail=error.detail if error else "",
+        reason=error.reason if error else NO_REASON,
         raw=error.raw if error else b"",
     )

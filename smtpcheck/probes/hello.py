@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import NO_REASON, Finding, Kind, Reason, Result, Rule, Severity, Stage, Subject, Target
 from smtpcheck.net.failures import Broken
-from smtpcheck.wire.tls import CURRENT, Hello
-
-# handshake_failure, protocol_version, insufficient_security: what a server says that finds nothing in common
-_NOTHING_IN_COMMON = ("(40)", "(70)", "(71)")
+from smtpcheck.wire.tls import CURRENT, NOTHING_IN_COMMON, Hello
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +20,7 @@ class HelloFacts:
     cipher: str = ""
     bits: int = 0
     broke: Kind | None = None
-    detail: str = ""
+    reason: Reason = NO_REASON
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ class Ladder(Probe[HelloFacts]):
             result.subject
             for result in earlier
             for finding in result.findings
-            if finding.code == "tls-alert" and str(finding.seen.get("detail", "")).endswith(_NOTHING_IN_COMMON)
+            if finding.code == "tls-alert" and finding.seen.get("number") in NOTHING_IN_COMMON
         ]
 
     async def observe(self, subject: Subject, ctx: Context) -> HelloFacts:
@@ -58,7 +55,7 @@ class Ladder(Probe[HelloFacts]):
                 session = (await second.reach(Stage.TLS)).session
             except Broken as error:
                 broken = error.unless(Stage.TLS)
-                return HelloFacts(broke=broken.kind, detail=broken.detail)
+                return HelloFacts(broke=broken.kind, reason=broken.reason)
             finally:
                 await second.close()
         return (
@@ -68,7 +65,7 @@ class Ladder(Probe[HelloFacts]):
     def judge(self, facts: HelloFacts) -> Iterator[Finding]:
         """Nothing, no encryption worth the name, or a server that a newer greeting confuses."""
         if not facts.version:
-            yield self.found("tls-hello-nothing", detail=facts.detail)
+            yield self.found("tls-hello-nothing", facts.reason)
         else:
             weak = facts.bits < self.least_bits or facts.cipher.startswith(("ADH-", "AECDH-"))
             code = "tls-hello-weak-cipher" if weak and facts.version in CURRENT else "tls-hello-old"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target, because
 from smtpcheck.net.failures import CouldNotAsk
 from smtpcheck.wire import ProtocolError, x509
 from smtpcheck.wire.certificate import describe
@@ -56,7 +56,7 @@ class Issuer(Probe[IssuerFacts]):
         """At most three small HTTP fetches, guarded."""
         heard = await ctx.dialogue(subject).reach(Stage.CERTIFICATE)
         if heard.session is None or heard.verified_at is None:
-            raise CouldNotAsk(Stage.CERTIFICATE, Kind.LOCAL, "no chain to complete")
+            raise CouldNotAsk(Stage.CERTIFICATE, Kind.LOCAL, because("no-chain"))
         chain, urls = list(heard.session.chain), []
         async with ctx.experiment(self.name, subject):
             for _ in range(MAX_STEPS):
@@ -107,4 +107,4 @@ def _from_bundle(body: bytes) -> bytes:
     try:
         return load_der_pkcs7_certificates(body)[0].public_bytes(Encoding.DER)
     except (ValueError, IndexError) as error:
-        raise CouldNotAsk(Stage.CERTIFICATE, Kind.GARBAGE, "the issuer URL gave no certificate") from error
+        raise CouldNotAsk(Stage.CERTIFICATE, Kind.GARBAGE, because("issuer-no-certificate")) from error

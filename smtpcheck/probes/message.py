@@ -9,7 +9,7 @@ from typing import Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import NO_REASON, Finding, Kind, Reason, Result, Rule, Severity, Stage, Subject, Target, because
 from smtpcheck.net.failures import Broken, CouldNotAsk
 from smtpcheck.wire.smtp import Reply
 
@@ -30,7 +30,7 @@ class MessageFacts:
     dotted_at: datetime | None
     """When the final dot was written; None: the message certainly did not leave."""
     broke: Kind | None = None
-    detail: str = ""
+    reason: Reason = NO_REASON
     raw: bytes = b""
 
 
@@ -57,7 +57,7 @@ class Message(Probe[MessageFacts]):
     async def observe(self, subject: Subject, ctx: Context) -> MessageFacts:
         """To the answer after the final dot."""
         if ctx.message is None:
-            raise CouldNotAsk(Stage.DATA, Kind.LOCAL, "no message was composed")
+            raise CouldNotAsk(Stage.DATA, Kind.LOCAL, because("no-message"))
         dialogue = ctx.dialogue(subject)
         error: Broken | None = None
         try:
@@ -74,7 +74,7 @@ class Message(Probe[MessageFacts]):
             reply=heard.handed or heard.data,
             dotted_at=heard.dotted_at,
             broke=error.kind if error else None,
-            detail=error.detail if error else "",
+            reason=error.reason if error else NO_REASON,
             raw=error.raw if error else b"",
         )
 
@@ -94,4 +94,4 @@ class Message(Probe[MessageFacts]):
             )
         else:
             code = "message-fate-unknown" if facts.dotted_at else "message-cut-off"
-            yield self.found(code, detail=facts.detail, octets=facts.octets, message_id=facts.message_id)
+            yield self.found(code, facts.reason, octets=facts.octets, message_id=facts.message_id)

@@ -9,7 +9,7 @@ from typing import Any
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
 from smtpcheck.conversation.dialogue import Dialogue
-from smtpcheck.core import Finding, Kind, Mode, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import Finding, Kind, Mode, Result, Rule, Severity, Stage, Subject, Target, because
 from smtpcheck.net.failures import Broken, CouldNotAsk, NotNeeded
 from smtpcheck.route import ModeFacts
 
@@ -37,7 +37,7 @@ class TlsMode(Probe[ModeFacts]):
         dialogue = ctx.dialogue(subject)
         doubt = await _doubt(dialogue)
         if doubt is None:
-            raise NotNeeded("the mode expected was spoken")
+            raise NotNeeded(because("mode-as-expected"))
         other = Mode.STARTTLS if subject.mode is Mode.IMPLICIT else Mode.IMPLICIT
         second = ctx.dialogue(route.speaking(subject, other))
         stated, found = ctx.target.mode is not Mode.AUTO, False

@@ -8,7 +8,21 @@ from typing import Annotated, Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Kind, Mode, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.core import (
+    NO_REASON,
+    Finding,
+    Kind,
+    Mode,
+    Reason,
+    Result,
+    Rule,
+    Severity,
+    Stage,
+    Subject,
+    Target,
+    TargetKind,
+    because,
+)
 from smtpcheck.net import https
 from smtpcheck.net.failures import Broken, CouldNotAsk, NotNeeded
 from smtpcheck.wire import ProtocolError
@@ -43,7 +57,7 @@ class MtastsFacts:
     policy: Policy | None = None
     exchanges: tuple[Exchange, ...] = ()
     broke: Kind | None = None
-    detail: str = ""
+    reason: Reason = NO_REASON
     raw: Annotated[bytes, "base64"] = b""
     """The policy's own words."""
 
@@ -73,11 +87,11 @@ class MtaSts(Probe[MtastsFacts]):
         """One question to the resolver; where a policy is announced, one GET."""
         answer = await ctx.door.ask(f"_mta-sts.{subject.name}", "TXT")
         if answer.broke and not answer.absent:
-            raise CouldNotAsk(Stage.POLICY, answer.broke, answer.detail)
+            raise CouldNotAsk(Stage.POLICY, answer.broke, answer.reason)
         try:
             announced = policy_id(answer.texts)
         except ProtocolError as error:
-            return MtastsFacts(domain=subject.name, announced="?", broke=Kind.GARBAGE, detail=str(error))
+            return MtastsFacts(domain=subject.name, announced="?", broke=Kind.GARBAGE, reason=error.reason)
         if announced is None:
             return MtastsFacts(domain=subject.name, announced="")
         return await self._fetched(subject, announced, ctx)
@@ -85,16 +99,15 @@ class MtaSts(Probe[MtastsFacts]):
     async def _fetched(self, subject: Subject, announced: str, ctx: Context) -> MtastsFacts:
         endpoints = [s for s in route.endpoints(ctx.target, ctx.results) if s.address]
         if not endpoints:
-            raise NotNeeded("no exchange has an address")
+            raise NotNeeded(because("no-exchange"))
         host, body = f"mta-sts.{subject.name}", b""
         try:
             body = await https.fetch(ctx.door, host, _PATH, near=endpoints[0].address, roots=ctx.roots)
             policy = parse_policy(body)
         except (Broken, CouldNotAsk, ProtocolError) as error:
             kind = Kind.GARBAGE if isinstance(error, ProtocolError) else error.kind
-            detail = str(error) if isinstance(error, ProtocolError) else error.detail
             raw = body[:_SHOWN]
-            return MtastsFacts(domain=subject.name, announced=announced, broke=kind, detail=detail, raw=raw)
+            return MtastsFacts(domain=subject.name, announced=announced, broke=kind, reason=error.reason, raw=raw)
         hosts = dict.fromkeys(s.name for s in endpoints)
         found = tuple(Exchange(host=h, listed=allows(policy, h), verified=_verified(h, ctx.results)) for h in hosts)
         return MtastsFacts(domain=subject.name, announced=announced, policy=policy, exchanges=found, raw=body[:_SHOWN])
@@ -102,7 +115,7 @@ class MtaSts(Probe[MtastsFacts]):
     def judge(self, facts: MtastsFacts) -> Iterator[Finding]:
         """Only what a sender that obeys would refuse is a fault; a policy that can't be had is none (section 3.3)."""
         if facts.broke:
-            yield self.found("mta-sts-policy-unfetchable", domain=facts.domain, detail=facts.detail)
+            yield self.found("mta-sts-policy-unfetchable", facts.reason, domain=facts.domain)
         refused = [exchange for exchange in facts.exchanges if exchange.refused]
         if facts.policy is None or facts.policy.mode == "none" or not refused:
             return

@@ -50,9 +50,7 @@ class MailExchangers(Probe[MxFacts]):
     def judge(self, facts: MxFacts) -> Iterator[Finding]:
         """Only a resolver's own word makes a record absent."""
         if facts.mx.broke in _BROKEN:
-            yield self.found(
-                _BROKEN[facts.mx.broke].code, name=facts.domain, resolver=facts.mx.source, detail=facts.mx.detail
-            )
+            yield self.found(_BROKEN[facts.mx.broke].code, facts.mx.reason, name=facts.domain, resolver=facts.mx.source)
         elif facts.null:
             yield self.found("mx-null-mixed" if facts.exchanges else "mx-null", name=facts.domain)
         elif facts.implicit:

@@ -9,15 +9,7 @@ from typing import Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import (
-    Finding,
-    Result,
-    Rule,
-    Severity,
-    Stage,
-    Subject,
-    Target,
-)
+from smtpcheck.core import Finding, Result, Rule, Severity, Stage, Subject, Target, because
 from smtpcheck.net.failures import NotNeeded
 
 
@@ -86,7 +78,7 @@ class Names(Probe[NamesFacts]):
         used = known.addresses if known else ()
         source = next((answer.source for answer in (known.a, known.aaaa) if answer.addresses), "") if known else ""
         if not used or source in ("literal", "connect-to") or not ctx.door.resolvers:
-            raise NotNeeded("no resolver said where this is")
+            raise NotNeeded(because("no-resolver-said"))
         async with ctx.experiment(self.name, subject):
             made_up = await ctx.door.ask(f"{secrets.token_hex(8)}.invalid", "A")
             window = min(self.window_seconds, ctx.limits.dns)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Kind, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import NO_REASON, Finding, Kind, Reason, Result, Rule, Severity, Stage, Subject, Target
 from smtpcheck.net.failures import Broken, CouldNotAsk
 
 _BROKEN = {
@@ -21,7 +19,7 @@ _BROKEN = {
     Kind.LOCAL: "local-firewall-app",
 }
 
-_FORBIDDEN = (os.strerror(errno.EPERM), os.strerror(errno.EACCES))
+_FORBIDDEN = ("EPERM", "EACCES")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +27,7 @@ class PortFacts:
     """How the attempt to connect ended."""
 
     broke: Kind | None
-    detail: str
+    reason: Reason = NO_REASON
     seconds: float
     """From the first packet to the end of the attempt."""
 
@@ -54,22 +52,22 @@ class Port(Probe[PortFacts]):
     async def observe(self, subject: Subject, ctx: Context) -> PortFacts:
         """The first step of the conversation."""
         dialogue = ctx.dialogue(subject)
-        broke, detail = None, ""
+        broke, reason = None, NO_REASON
         try:
             await dialogue.reach(Stage.CONNECT)
         except Broken as error:
-            broke, detail = error.unless(Stage.CONNECT).kind, error.detail
+            broke, reason = error.unless(Stage.CONNECT).kind, error.reason
         except CouldNotAsk as error:
             # EPERM and EACCES are the system's own word: a rule of this machine stops this program
-            if error.detail not in _FORBIDDEN:
+            if error.reason.seen.get("errno") not in _FORBIDDEN:
                 raise
-            broke, detail = Kind.LOCAL, error.detail
+            broke, reason = Kind.LOCAL, error.reason
         seconds = next(step.elapsed for step in dialogue.record.steps if step.stage is Stage.CONNECT)
-        return PortFacts(broke=broke, detail=detail, seconds=seconds)
+        return PortFacts(broke=broke, reason=reason, seconds=seconds)
 
     def judge(self, facts: PortFacts) -> Iterator[Finding]:
         """Refused, dropped, reset and unreachable mean four different repairs."""
         if facts.broke:
-            yield self.found(_BROKEN[facts.broke], detail=facts.detail, seconds=round(facts.seconds, 1))
+            yield self.found(_BROKEN[facts.broke], facts.reason, seconds=round(facts.seconds, 1))
         elif facts.seconds > self.slow_seconds:
             yield self.found("connect-slow", seconds=round(facts.seconds, 1), limit=self.slow_seconds)

@@ -8,17 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import (
-    Finding,
-    Mode,
-    Result,
-    Rule,
-    Severity,
-    Stage,
-    Subject,
-    Target,
-    TargetKind,
-)
+from smtpcheck.core import NO_REASON, Finding, Mode, Reason, Result, Rule, Severity, Stage, Subject, Target, TargetKind
 from smtpcheck.net.failures import Broken
 
 
@@ -27,8 +17,8 @@ class RelayFacts:
     """Whether mail is taken without login and TLS."""
 
     accepted: bool
-    detail: str
-    raw: bytes
+    raw: bytes = b""
+    reason: Reason = NO_REASON
 
 
 _NOT_OFFERED = frozenset({"auth-not-offered", "starttls-not-offered"})
@@ -59,17 +49,17 @@ class Relay(Probe[RelayFacts]):
             try:
                 await dialogue.reach(Stage.RCPT)
             except Broken as error:
-                return RelayFacts(accepted=False, detail=error.detail, raw=error.raw)
+                return RelayFacts(accepted=False, raw=error.raw, reason=error.reason)
             finally:
                 await dialogue.close()
         answers = dialogue.heard.rcpt
         taken = any(answer.accepted for answer in answers)
         raw = answers[0].reply.raw if answers else b""
-        return RelayFacts(accepted=taken, detail="", raw=raw)
+        return RelayFacts(accepted=taken, raw=raw)
 
     def judge(self, facts: RelayFacts) -> Iterator[Finding]:
         """Taken, or refused in the server's words."""
         if facts.accepted:
             yield self.found("relay-takes-mail")
         else:
-            yield self.found("relay-refuses", said=facts.raw.decode("utf-8", "replace")[:120] or facts.detail)
+            yield self.found("relay-refuses", facts.reason, said=facts.raw.decode("utf-8", "replace")[:120])

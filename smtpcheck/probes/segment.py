@@ -7,17 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import (
-    Finding,
-    Kind,
-    Mode,
-    Result,
-    Rule,
-    Severity,
-    Stage,
-    Subject,
-    Target,
-)
+from smtpcheck.core import Finding, Kind, Mode, Result, Rule, Severity, Stage, Subject, Target, because
 from smtpcheck.net.failures import Broken, CouldNotAsk, NotNeeded
 
 
@@ -59,7 +49,7 @@ class Segment(Probe[SegmentFacts]):
     async def observe(self, subject: Subject, ctx: Context) -> SegmentFacts:
         """One or two more handshakes, after which nothing is said but QUIT."""
         if not ctx.door.direct:
-            raise NotNeeded("the size of segments can't be chosen here")
+            raise NotNeeded(because("no-segments"))
         small = await self._handshake(subject, ctx, self.octets)
         # a stall that was over by itself would look the same
         again = await self._handshake(subject, ctx, 0) if small is None else None

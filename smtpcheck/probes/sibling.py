@@ -8,16 +8,7 @@ from typing import Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import (
-    Finding,
-    Kind,
-    Result,
-    Rule,
-    Severity,
-    Stage,
-    Subject,
-    Target,
-)
+from smtpcheck.core import NO_REASON, Finding, Kind, Reason, Result, Rule, Severity, Stage, Subject, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +17,7 @@ class SiblingFacts:
 
     port: int
     broke: Kind | None
-    detail: str = ""
+    reason: Reason = NO_REASON
 
     @property
     def answers(self) -> bool:
@@ -59,8 +50,8 @@ class Sibling(Probe[SiblingFacts]):
         asked = {endpoint.port for endpoint in route.endpoints(ctx.target, ctx.results)}
         port = next(port for port in _OTHERS if port not in asked)
         async with ctx.experiment(self.name, subject):
-            broke, detail = await ctx.door.knock(subject.name, subject.address, port, ctx.limits.connect / 2)
-        return SiblingFacts(port=port, broke=broke, detail=detail)
+            broke, reason = await ctx.door.knock(subject.name, subject.address, port, ctx.limits.connect / 2)
+        return SiblingFacts(port=port, broke=broke, reason=reason)
 
     def judge(self, facts: SiblingFacts) -> Iterator[Finding]:
         """Open, or refused by the host itself: both are answers."""

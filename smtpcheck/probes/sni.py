@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.core import Finding, Result, Rule, Severity, Stage, Subject, Target, TargetKind, because
 from smtpcheck.net.failures import NotNeeded
 from smtpcheck.wire import ProtocolError, x509
 from smtpcheck.wire.address import literal
@@ -57,7 +57,7 @@ class Sni(Probe[SniFacts]):
         first = (await ctx.dialogue(subject).reach(Stage.CERTIFICATE)).session
         asked = await _name_of(subject.address, ctx) if literal(subject.name) else ""
         if literal(subject.name) and not asked:
-            raise NotNeeded("the address has no name in DNS that could be asked for")
+            raise NotNeeded(because("no-name-to-ask"))
         second = ctx.beside(subject, Hello(server_name=asked))
         async with ctx.experiment(self.name, subject):
             try:
@@ -65,7 +65,7 @@ class Sni(Probe[SniFacts]):
             finally:
                 await second.close()
         if first is None or session is None or not session.chain:
-            raise NotNeeded("no certificate was shown")
+            raise NotNeeded(because("no-certificate"))
         match = x509.match_host(describe(session.chain[0]), asked or subject.name)
         return SniFacts(
             asked=asked, presented=match.names, fits=match.matched, differs=session.chain[0] != first.chain[0]

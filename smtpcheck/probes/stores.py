@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Result, Rule, Severity, Stage, Subject, Target, TargetKind
+from smtpcheck.core import Finding, Result, Rule, Severity, Stage, Subject, Target, TargetKind, because
 from smtpcheck.net.failures import NotNeeded
 from smtpcheck.wire import x509
 
@@ -51,7 +51,7 @@ class Stores(Probe[StoresFacts]):
         heard = await ctx.dialogue(subject).reach(Stage.CERTIFICATE)
         other = ctx.compared()
         if other is None or heard.session is None or heard.verified_at is None:
-            raise NotNeeded("the roots to trust were named, and none to compare them with")
+            raise NotNeeded(because("no-roots-to-compare"))
         verdict = x509.verify(heard.session.chain, subject.name, other, heard.verified_at)
         return StoresFacts(
             own=ctx.roots.source,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import Finding, Result, Rule, Severity, Stage, Subject, Target, because
 from smtpcheck.net.failures import NotNeeded
 
 _OFF = frozenset({"clock-ahead", "clock-behind", "clock-time-zone"})
@@ -51,7 +51,7 @@ class Times(Probe[TimesFacts]):
         clock = next((r.facts for r in ctx.results if r.probe == "clock" and r.facts), None)
         chain = next((r.facts for r in ctx.results if r.probe == "chain" and r.subject == subject and r.facts), None)
         if clock is None or chain is None:
-            raise NotNeeded("nothing to compare")
+            raise NotNeeded(because("no-times"))
         leaf = chain.certificates[0]
         return TimesFacts(
             server=clock.server,

@@ -9,7 +9,7 @@ from typing import Any
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
 from smtpcheck.conversation.dialogue import Dialogue
-from smtpcheck.core import Finding, Kind, Mode, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.core import NO_REASON, Finding, Kind, Mode, Reason, Result, Rule, Severity, Stage, Subject, Target
 from smtpcheck.net.failures import Broken
 from smtpcheck.wire.smtp import Reply, foreign, readable
 from smtpcheck.wire.tls import CURRENT, LEAST_GROUP
@@ -50,7 +50,7 @@ class TlsFacts:
     safe_renegotiation: bool = True
     broke: Kind | None = None
     stage: Stage = Stage.TLS
-    detail: str = ""
+    reason: Reason = NO_REASON
     raw: bytes = b""
 
 
@@ -110,7 +110,7 @@ class Tls(Probe[TlsFacts]):
         table = _STARTTLS if facts.stage is Stage.STARTTLS else _TLS
         code = table.get(kind, table[Kind.GARBAGE])
         speaks = "smtp" if facts.raw[:3].isdigit() else foreign(facts.raw)
-        return self.found(code, detail=facts.detail, speaks=speaks, said=readable(facts.raw[:120]))
+        return self.found(code, facts.reason, speaks=speaks, said=readable(facts.raw[:120]))
 
 
 def _facts(dialogue: Dialogue, error: Broken | None = None) -> TlsFacts:
@@ -128,6 +128,6 @@ def _facts(dialogue: Dialogue, error: Broken | None = None) -> TlsFacts:
         safe_renegotiation=session.safe_renegotiation if session else True,
         broke=error.kind if error else None,
         stage=error.stage if error else Stage.TLS,
-        detail=error.detail if error else "",
+        reason=error.reason if error else NO_REASON,
         raw=error.raw if error else b"",
     )

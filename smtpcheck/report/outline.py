@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smtpcheck import route
+from smtpcheck import advice, route
 from smtpcheck.advice import Words
 from smtpcheck.core import (
     PATHS,
     Blocked,
+    Contact,
     Diagnosis,
     Evidence,
     Failure,
@@ -19,11 +20,13 @@ from smtpcheck.core import (
     Report,
     Result,
     Severity,
+    Skipped,
     Stage,
     Status,
     Subject,
     TargetKind,
     Verdict,
+    Who,
 )
 from smtpcheck.report import escape
 
@@ -218,13 +221,20 @@ def short(stage: Stage, ui: _UI) -> str:
     return ui.get(f"short.{stage}", ui[f"stage.{stage}"])
 
 
-def testimony(recorded: Diagnosis, report: Report, words: Words, limit: int) -> list[tuple[str, str]]:
-    """Who said it and what, for every observation; one that would only repeat the summary is cut short."""
+def testimony(
+    recorded: Diagnosis, report: Report, words: Words, limit: int, *, plain: bool = False
+) -> list[tuple[str, str]]:
+    """Who said it and what, for every observation; one that would only repeat the summary is cut short.
+
+    In `plain` text a library's words, which smtpcheck heard and did not write, are quoted as the language does it.
+    """
     told = escape.diagnosis(recorded)
     summary = words.summary(told)
     lines = []
     for one in recorded.evidence:
         text = _shown(one, told, report, words, limit)
+        if plain and one.raw and one.who is Who.SMTPCHECK:
+            text = words.ui["list.quoted"].format(text=text)
         lines.append((words.ui[f"who.{one.who}"], text if text != summary else _in_short(one.text, words.ui)))
     return lines
 
@@ -264,11 +274,19 @@ def effort(report: Report, ui: _UI) -> str:
 def reason(result: Result[Any], ui: _UI, limit: int = 240) -> str:
     """Why a result has no facts, in words; empty when it has."""
     match result.outcome:
-        case Failure(kind, stage, detail) | Blocked(stage, kind, detail):
+        case Failure(kind=kind, stage=stage, reason=reason) | Blocked(kind=kind, stage=stage, reason=reason):
             text = colon(ui[f"stage.{stage}"], ui) + ui.get(f"kind-at.{stage}-{kind}", ui[f"kind.{kind}"])
-            return text + brackets(escape.visible(detail, limit), ui) if detail else text
-    why = getattr(result.outcome, "why", "") if result.status is Status.SKIPPED else ""
-    return escape.visible(why, limit)
+            more = escape.visible(advice.reason(reason, ui), limit)
+            return text + brackets(more, ui) if more else text
+        case Skipped(reason=reason):
+            return escape.visible(advice.reason(reason, ui), limit)
+    return ""
+
+
+def contact(one: Contact, ui: _UI, limit: int = 240) -> str:
+    """Where a party is, and when or what for it is spoken to."""
+    where, reason = escape.visible(one.where, limit), escape.visible(advice.reason(one.reason, ui), limit)
+    return where + brackets(reason, ui) if where and reason else where or reason
 
 
 def shortfalls(report: Report, ui: _UI) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ def sentence(report: Report, words: Words) -> str:
     told = report.diagnosis
     if told is not None and report.verdict is Verdict.BROKEN:
         unsure = told.confidence != "certain" and told.alternatives
-        key = "sentence.broken-ambiguous" if unsure else "sentence.broken"
+        key = "sentence.broken-possible" if unsure else "sentence.broken"
         stage = words.ui[f"stage.{told.stage}"]
         return words.ui[key].format(stage=stage, summary=one_line(words.summary(escape.diagnosis(told))))
     if report.verdict is Verdict.HEALTHY:

@@ -31,20 +31,20 @@ from smtpcheck.wire.message import dot_stuffed, needs, size
 
 def contacts(target: Target, door: Door) -> tuple[Contact, ...]:
     """Everybody who may be spoken to, known before the first packet."""
-    found = [Contact("target", target.name, target.kind.value)]
+    found = [Contact("target", target.name, f"contact-{target.kind}")]
     found += [Contact("resolver", f"{host}:{port}") for host, port in door.resolvers]
     found += [Contact("detour", text) for text in target.connect_to]
     if target.ntp:
         found.append(Contact("ntp", target.ntp))
     if target.control and target.experiments and not target.only_target:
-        found.append(Contact("control", target.control, "only where something broke, to compare with"))
+        found.append(Contact("control", target.control, "contact-control"))
     where = route.mailbox(target) if target.send else None
     if where:
-        found.append(Contact("mailbox", f"{where[0]}:{where[1]}", "to see whether the message arrived"))
+        found.append(Contact("mailbox", f"{where[0]}:{where[1]}", "contact-mailbox"))
     if target.kind is TargetKind.MX and not target.only_target:
-        found.append(Contact("policy", f"mta-sts.{target.name}:443", "only where DNS announces an MTA-STS policy"))
+        found.append(Contact("policy", f"mta-sts.{target.name}:443", "contact-policy"))
     if not target.only_target:
-        found.append(Contact("issuer", "the URL in the server's certificate", "only where its issuer is missing"))
+        found.append(Contact("issuer", "", "contact-issuer"))
     return tuple(found)
 
 

@@ -161,7 +161,7 @@ class _Schedule:
         return Result(
             probe=probe.name,
             subject=subject,
-            outcome=Failure(Kind.DEADLINE, stage, "not waited for any longer"),
+            outcome=Failure(Kind.DEADLINE, stage, "not-waited-for"),
             started=datetime.now(UTC),
             elapsed=0.0,
         )

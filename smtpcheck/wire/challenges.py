@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from smtpcheck.core import Scalar, because
 from smtpcheck.wire import ProtocolError
 
 # RFC 5802 section 5.1 and RFC 7677 section 4: at least 4096; fewer would make our proof cheap to crack.
@@ -44,7 +45,7 @@ def decode_challenge(text: bytes) -> bytes:
     try:
         return base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ProtocolError("a challenge that is not base64") from error
+        raise ProtocolError("a challenge that is not base64", because("challenge-not-base64")) from error
 
 
 def message(text: bytes) -> str:
@@ -52,16 +53,18 @@ def message(text: bytes) -> str:
     try:
         return decode_challenge(text).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ProtocolError("a SCRAM message that is not UTF-8") from error
+        raise ProtocolError("a SCRAM message that is not UTF-8", because("challenge-not-utf8")) from error
 
 
 def check_server_first(said: str) -> None:
     """Raises ProtocolError for what is no server-first-message, or costs too much or too little work."""
     match = _SERVER_FIRST.fullmatch(said)
     if match is None:
-        raise ProtocolError("not a SCRAM server-first-message")
+        raise ProtocolError("not a SCRAM server-first-message", because("scram-unreadable"))
     if not FEWEST_ITERATIONS <= int(match[1]) <= MOST_ITERATIONS:
-        raise ProtocolError(f"an iteration count of {match[1]}, not {FEWEST_ITERATIONS} to {MOST_ITERATIONS}")
+        words = f"an iteration count of {match[1]}, not {FEWEST_ITERATIONS} to {MOST_ITERATIONS}"
+        allowed: dict[str, Scalar] = {"least": FEWEST_ITERATIONS, "most": MOST_ITERATIONS}
+        raise ProtocolError(words, because("scram-iterations", count=match[1][:12], **allowed))
 
 
 def holds_signature(said: str) -> bool:

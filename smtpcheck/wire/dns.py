@@ -22,7 +22,7 @@ import dns.rdtypes.IN.AAAA
 import dns.rdtypes.IN.SRV
 import dns.reversename
 
-from smtpcheck.core import Kind
+from smtpcheck.core import NO_REASON, Kind, Reason, because
 from smtpcheck.wire import ProtocolError
 
 # More aliases or records than any healthy mail domain has; the rest is dropped.
@@ -81,7 +81,7 @@ class Answer:
     aliases: tuple[str, ...] = ()
     source: str = ""
     """Who said so: the resolver's address, or the hosts file's path."""
-    detail: str = ""
+    reason: Reason = NO_REASON
 
     @property
     def absent(self) -> bool:
@@ -101,7 +101,7 @@ def pack_query(name: str, type_: str, ident: int, *, unchecked: bool = False) ->
         query.flags |= dns.flags.CD if unchecked else 0
         return query.to_wire()
     except (dns.exception.DNSException, ValueError) as error:
-        raise ProtocolError(f"not a domain name: {type(error).__name__}") from error
+        raise ProtocolError(f"not a domain name: {type(error).__name__}", because("dns-name-invalid")) from error
 
 
 def absolute(name: str) -> dns.name.Name:
@@ -109,7 +109,7 @@ def absolute(name: str) -> dns.name.Name:
     try:
         return dns.name.from_text(a_label(name).rstrip(".") + ".")
     except (dns.exception.DNSException, ValueError) as error:
-        raise ProtocolError(f"not a domain name: {type(error).__name__}") from error
+        raise ProtocolError(f"not a domain name: {type(error).__name__}", because("dns-name-invalid")) from error
 
 
 def reverse(address: str) -> str:
@@ -117,7 +117,7 @@ def reverse(address: str) -> str:
     try:
         return dns.reversename.from_address(address).to_text(omit_final_dot=True)
     except (dns.exception.DNSException, ValueError) as error:
-        raise ProtocolError("not an address") from error
+        raise ProtocolError("not an address", because("dns-name-invalid")) from error
 
 
 def a_label(name: str) -> str:
@@ -125,11 +125,12 @@ def a_label(name: str) -> str:
     if name.isascii():
         return name
     if odd := next((char for char in name if char in _DEVIATIONS), ""):
-        raise ProtocolError(f"a name with {odd!r} has two readings: write its label as xn--")
+        words = f"a name with {odd!r} has two readings: write its label as xn--"
+        raise ProtocolError(words, because("dns-name-two-readings", char=odd))
     try:
         return name.encode("idna").decode()
     except UnicodeError as error:
-        raise ProtocolError("not a domain name") from error
+        raise ProtocolError("not a domain name", because("dns-name-invalid")) from error
 
 
 def parse_answer(wire: bytes, name: str, type_: str, ident: int) -> Answer | None:
@@ -151,38 +152,41 @@ def parse_answer(wire: bytes, name: str, type_: str, ident: int) -> Answer | Non
     if rcode == dns.rcode.NXDOMAIN:
         return Answer(name=name, type=type_, broke=Kind.NXDOMAIN)
     if rcode == dns.rcode.SERVFAIL:
-        return Answer(name=name, type=type_, broke=Kind.SERVFAIL, detail=_reason(message))
+        return Answer(name=name, type=type_, broke=Kind.SERVFAIL, reason=_reason(message))
     if rcode == dns.rcode.REFUSED:
         return Answer(name=name, type=type_, broke=Kind.DNS_REFUSED)
     if rcode != dns.rcode.NOERROR:
-        return Answer(name=name, type=type_, broke=Kind.SERVFAIL, detail=dns.rcode.to_text(rcode))
+        return Answer(
+            name=name, type=type_, broke=Kind.SERVFAIL, reason=because("dns-rcode", rcode=dns.rcode.to_text(rcode))
+        )
     return _records(message, name, type_)
 
 
-def _reason(message: dns.message.Message) -> str:
+def _reason(message: dns.message.Message) -> Reason:
     """The resolver's own reason (RFC 8914), empty where it gives none."""
     for option in message.options:
         if isinstance(option, dns.edns.EDEOption):
             said = f": {option.text}" if option.text else ""
-            return f"{dns.edns.EDECode.to_text(option.code).lower().replace('_', ' ')}{said}"[:200]
-    return ""
+            about = dns.edns.EDECode.to_text(option.code).lower().replace("_", " ")
+            return because("dns-extended-error", said=f"{about}{said}"[:200])
+    return NO_REASON
 
 
 def _message(wire: bytes, *, question_only: bool = False) -> dns.message.Message:
     try:
         return dns.message.from_wire(wire, ignore_trailing=True, question_only=question_only)
     except (dns.exception.DNSException, ValueError, IndexError) as error:
-        raise ProtocolError(f"no DNS message: {type(error).__name__}") from error
+        raise ProtocolError(f"no DNS message: {type(error).__name__}", because("dns-unreadable")) from error
 
 
 def _check_ours(message: dns.message.Message, name: str, type_: str, ident: int) -> None:
     if message.id != ident or not message.flags & dns.flags.QR:
-        raise ProtocolError("an answer with another id")
+        raise ProtocolError("an answer with another id", because("dns-other-id"))
     if not message.question and message.rcode() in _QUESTIONLESS:
         return
     asked = [(entry.name, entry.rdtype, entry.rdclass) for entry in message.question]
     if asked != [(absolute(name), dns.rdatatype.from_text(type_), dns.rdataclass.IN)]:
-        raise ProtocolError("an answer to another question")
+        raise ProtocolError("an answer to another question", because("dns-other-question"))
 
 
 def _records(message: dns.message.Message, name: str, type_: str) -> Answer:
@@ -191,7 +195,7 @@ def _records(message: dns.message.Message, name: str, type_: str) -> Answer:
     mine = (r for r in message.answer if (r.name, r.rdtype, r.rdclass) == (owner, wanted, dns.rdataclass.IN))
     found = [rdata for rrset in mine for rdata in rrset]
     if not found and (why := _no_answer(message, aliases)):
-        return Answer(name=name, type=type_, broke=Kind.SERVFAIL, aliases=aliases, detail=why)
+        return Answer(name=name, type=type_, broke=Kind.SERVFAIL, aliases=aliases, reason=why)
     return Answer(
         name=name,
         type=type_,
@@ -244,15 +248,15 @@ def _follow(message: dns.message.Message, owner: dns.name.Name) -> tuple[dns.nam
     return owner, tuple(aliases)
 
 
-def _no_answer(message: dns.message.Message, aliases: tuple[str, ...]) -> str:
-    """Why an answer without records does not even say that there are none; empty when it does."""
+def _no_answer(message: dns.message.Message, aliases: tuple[str, ...]) -> Reason:
+    """Why an answer without records does not even say that there are none; without code when it does."""
     if len(set(aliases)) < len(aliases) or _text(message.question[0].name) in aliases or len(aliases) == MAX_RECORDS:
-        return "aliases that lead nowhere"
+        return because("dns-aliases-astray")
     kinds = {rrset.rdtype for rrset in message.authority}
     # RFC 2308 section 2.2: name servers without an SOA are a referral, by a server that does not resolve for us
     if dns.rdatatype.NS in kinds and dns.rdatatype.SOA not in kinds and not message.flags & dns.flags.AA:
-        return "a referral to other name servers"
-    return ""
+        return because("dns-referral")
+    return NO_REASON
 
 
 def _text(name: dns.name.Name) -> str:

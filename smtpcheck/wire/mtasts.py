@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from smtpcheck.core import because
 from smtpcheck.wire import ProtocolError
 
 # RFC 8461 section 3.2 allows 64 KiB; a policy has some lines
@@ -33,33 +34,35 @@ def policy_id(texts: tuple[str, ...]) -> str | None:
     if not meant:
         return None
     if len(meant) > 1:
-        raise ProtocolError(f"{len(meant)} records begin with v=STSv1, which count as none")
+        raise ProtocolError(
+            "several records begin with v=STSv1", because("mta-sts-records-several", records=len(meant))
+        )
     match = _RECORD.fullmatch(meant[0].strip())
     if not match:
-        raise ProtocolError("the record has no valid id")
+        raise ProtocolError("the record has no valid id", because("mta-sts-id-invalid"))
     return match[1]
 
 
 def parse_policy(body: bytes) -> Policy:
     """Read a policy file (RFC 8461 section 3.2). Raises ProtocolError."""
     if len(body) > MAX_POLICY:
-        raise ProtocolError(f"a policy of {len(body)} octets")
+        raise ProtocolError(f"a policy of {len(body)} octets", because("mta-sts-policy-long", octets=len(body)))
     fields: dict[str, list[str]] = {}
     for line in body.decode("utf-8", "replace").splitlines():
         if match := _FIELD.fullmatch(line):
             fields.setdefault(match[1], []).append(match[2])
         elif line.strip():
-            raise ProtocolError(f"a line that is no field: {line[:40]!r}")
+            raise ProtocolError(f"a line that is no field: {line[:40]!r}", because("mta-sts-line", line=line[:40]))
     mode, age = fields.get("mode", [""])[0], fields.get("max_age", [""])[0]
     if fields.get("version", [""])[0] != "STSv1":
-        raise ProtocolError("version is not STSv1")
+        raise ProtocolError("version is not STSv1", because("mta-sts-version"))
     if mode not in ("enforce", "testing", "none"):
-        raise ProtocolError(f"mode is {mode[:20]!r}, not enforce, testing or none")
+        raise ProtocolError(f"mode is {mode[:20]!r}", because("mta-sts-mode", value=mode[:20]))
     if not re.fullmatch("[0-9]{1,10}", age):
-        raise ProtocolError("max_age is no number of seconds")
+        raise ProtocolError("max_age is no number of seconds", because("mta-sts-age"))
     patterns = tuple(fields.get("mx", ())[:MAX_PATTERNS])
     if mode != "none" and not patterns:
-        raise ProtocolError("no mx is listed")
+        raise ProtocolError("no mx is listed", because("mta-sts-without-mx"))
     return Policy(mode, patterns, int(age))
 
 

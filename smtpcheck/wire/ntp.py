@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import ntplib
 
+from smtpcheck.core import because
 from smtpcheck.wire import ProtocolError
 
 # RFC 5905 section 7.3: a root distance above this makes a server unfit.
@@ -27,6 +28,9 @@ class Sample:
 class Untrustworthy(ProtocolError):
     """The server answered and its answer must not be believed; args: a word for why."""
 
+    def __init__(self, word: str) -> None:
+        super().__init__(word, because(f"ntp-{word}"))
+
 
 def pack_request(sent: float) -> bytes:
     """A client request; `sent` is the Unix time whose NTP form must come back as the origin timestamp."""
@@ -45,7 +49,7 @@ def parse_reply(data: bytes, sent: float, received: float, took: float) -> Sampl
     try:
         packet.from_data(data)
     except ntplib.NTPException as error:
-        raise ProtocolError("no NTP packet") from error
+        raise ProtocolError("no NTP packet", because("ntp-unreadable")) from error
     _believable(packet, sent)
     offset = (_apart(packet.recv_timestamp, _stamp(sent)) + _apart(packet.tx_timestamp, _stamp(received))) / 2
     there = _apart(packet.tx_timestamp, packet.recv_timestamp)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn, Protocol
 
+from smtpcheck.core import Reason, because
 from smtpcheck.wire import ProtocolError, challenges, mistakes
 from smtpcheck.wire.challenges import OAuthRefusal
 from smtpcheck.wire.mask import MASK, Mask
@@ -53,11 +54,19 @@ Answer = Line | bytes
 
 
 class Unsayable(Exception):
-    """This mechanism can't say that user name or secret, or not on this machine; args: why, without them."""
+    """This mechanism can't say that user name or secret, or not on this machine; args: the reason, without them."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Unproven(ProtocolError):
     """The server took the login and did not prove that it knows the password (RFC 5802 section 3)."""
+
+
+def _one_too_many(mechanism: str) -> Reason:
+    return because("challenge-too-many", mechanism=mechanism)
 
 
 class Exchange(ABC):
@@ -95,7 +104,7 @@ class Plain(Exchange):
 
     def answer(self, challenge: bytes) -> Answer:
         """PLAIN has no challenge after its initial response."""
-        raise ProtocolError("a challenge after the whole of PLAIN was said")
+        raise ProtocolError("a challenge after the whole of PLAIN was said", _one_too_many("PLAIN"))
 
 
 class Login(Exchange):
@@ -112,7 +121,7 @@ class Login(Exchange):
         """The prompts differ in wording, language and even in being base64, so their order decides, not their text."""
         said = next(self._left, None)
         if said is None:
-            raise ProtocolError("a third challenge in LOGIN")
+            raise ProtocolError("a third challenge in LOGIN", _one_too_many("LOGIN"))
         return _encoded(said())
 
 
@@ -129,7 +138,7 @@ class Scram(Exchange):
         try:
             self._client = ScramClient([mechanism], user, secret.reveal(), c_nonce=nonce)
         except ScramException as error:
-            raise Unsayable(f"{mechanism} can't say the user name or the secret (SASLprep, RFC 4013)") from error
+            raise Unsayable(because("login-unsayable", mechanism=mechanism)) from error
 
     def initial(self) -> Line | None:
         """The client-first-message."""
@@ -140,7 +149,7 @@ class Scram(Exchange):
         self._said += 1
         said = challenges.message(challenge)
         if self._said > 2:
-            raise ProtocolError("a third challenge in SCRAM")
+            raise ProtocolError("a third challenge in SCRAM", _one_too_many("SCRAM"))
         if said.startswith("e="):
             return b""  # the refusal itself is the reply that follows
         return self._final(said) if self._said == 1 else self._verified(said)
@@ -154,22 +163,22 @@ class Scram(Exchange):
             signature = base64.b64encode(self._client.server_signature).decode("ascii")
             return _encoded(final.encode(), final.rpartition(",p=")[2], signature)
         except self._error as error:
-            raise ProtocolError(f"SCRAM: {error.args[0]}") from error
+            raise ProtocolError(f"SCRAM: {error.args[0]}", because("scram-unreadable")) from error
 
     def _verified(self, said: str) -> Answer:
         try:
             self._client.set_server_final(said)
         except self._error as error:
             if challenges.holds_signature(said):
-                raise Unproven("the server's signature is wrong") from error
-            raise ProtocolError("not a SCRAM server-final-message") from error
+                raise Unproven("the server's signature is wrong", because("signature-wrong")) from error
+            raise ProtocolError("not a SCRAM server-final-message", because("scram-unreadable")) from error
         self._proven = True
         return b""
 
     def finish(self) -> None:
         """RFC 5802 section 3: without the right signature the login has failed, whatever the server says."""
         if not self._proven:
-            raise Unproven("the server's signature is missing")
+            raise Unproven("the server's signature is missing", because("signature-missing"))
 
 
 class CramMd5(Exchange):
@@ -181,7 +190,7 @@ class CramMd5(Exchange):
         try:
             hmac.new(b"", b"", "md5")
         except ValueError as error:  # OpenSSL in FIPS mode
-            raise Unsayable("this machine does not allow MD5") from error
+            raise Unsayable(because("md5-forbidden")) from error
 
     def initial(self) -> Line | None:
         """None: the server speaks first."""
@@ -192,7 +201,9 @@ class CramMd5(Exchange):
         said = challenges.decode_challenge(challenge)
         secret, self._secret = self._secret, None
         if secret is None or not said:
-            raise ProtocolError("an empty challenge in CRAM-MD5" if secret else "a second challenge in CRAM-MD5")
+            if secret:
+                raise ProtocolError("an empty challenge in CRAM-MD5", because("challenge-empty"))
+            raise ProtocolError("a second challenge in CRAM-MD5", _one_too_many("CRAM-MD5"))
         digest = hmac.new(secret.reveal().encode(), said, "md5").hexdigest()
         return _encoded(f"{self._user} {digest}".encode(), digest)
 
@@ -202,7 +213,7 @@ class Bearer(Exchange):
 
     def __init__(self, head: tuple[str, ...], secret: Revealing, farewell: bytes) -> None:
         if any("\1" in part for part in (*head, secret.reveal())):
-            raise Unsayable("the user name or the token holds the separator of OAuth messages (0x01)")
+            raise Unsayable(because("login-with-separator"))
         self._head = head
         self._secret = secret
         self._farewell = farewell
@@ -215,7 +226,7 @@ class Bearer(Exchange):
     def answer(self, challenge: bytes) -> Answer:
         """A challenge is the refusal with its reason; our answer only asks for the 535."""
         if self.refusal is not None:
-            raise ProtocolError("a second challenge after a token")
+            raise ProtocolError("a second challenge after a token", because("challenge-after-token"))
         self.refusal = challenges.oauth_refusal(challenge)
         return self._farewell
 

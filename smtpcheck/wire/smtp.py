@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from smtpcheck.core import because
 from smtpcheck.wire import ProtocolError
 
 # RFC 5321 section 4.5.3.1.5 allows 512; servers with long help links exceed it. 8 KiB is what aiosmtplib reads.
@@ -175,13 +176,17 @@ class ReplyReader:
         while b"\n" in self.rest:
             line, _, self.rest = self.rest.partition(b"\n")
             if self._size - len(self.rest) > MAX_REPLY:
-                raise ProtocolError(f"a reply of more than {MAX_REPLY} bytes")
+                raise ProtocolError(
+                    f"a reply of more than {MAX_REPLY} bytes", because("reply-too-long", limit=MAX_REPLY)
+                )
             if self._take(line):
                 return self._finish()
         if len(self.rest) > MAX_LINE:
-            raise ProtocolError(f"a line of more than {MAX_LINE} bytes without an end")
+            raise ProtocolError(
+                f"a line of more than {MAX_LINE} bytes without an end", because("line-without-end", limit=MAX_LINE)
+            )
         if self._size > MAX_REPLY:
-            raise ProtocolError(f"a reply of more than {MAX_REPLY} bytes")
+            raise ProtocolError(f"a reply of more than {MAX_REPLY} bytes", because("reply-too-long", limit=MAX_REPLY))
         return None
 
     def _take(self, line: bytes) -> bool:
@@ -192,16 +197,18 @@ class ReplyReader:
         match = _REPLY_LINE.fullmatch(line)
         if match is None:
             self.rest = line + b"\n" + self.rest
-            raise ProtocolError("not an SMTP reply")
+            raise ProtocolError("not an SMTP reply", because("reply-not-smtp"))
         if len(line) > MAX_LINE:
             self.rest = line + b"\n" + self.rest
-            raise ProtocolError(f"a line of more than {MAX_LINE} bytes")
+            raise ProtocolError(f"a line of more than {MAX_LINE} bytes", because("line-too-long", limit=MAX_LINE))
         if len(line) > 510:  # 512 with its CRLF
             self._flaws["long-line"] = None
         self._lines.append(match.group(3) or b"")
         self._codes.append(int(match.group(1)))
         if len(self._lines) > MAX_LINES:
-            raise ProtocolError(f"a reply of more than {MAX_LINES} lines")
+            raise ProtocolError(
+                f"a reply of more than {MAX_LINES} lines", because("reply-of-many-lines", limit=MAX_LINES)
+            )
         return match.group(2) != b"-"
 
     def _finish(self) -> Reply:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from OpenSSL import SSL, crypto
 
-from smtpcheck.core import Kind
+from smtpcheck.core import NO_REASON, Kind, Reason, Scalar, because
 from smtpcheck.wire.handshake import overhear
 
 # OpenSSL takes a list of certificates up to 100 KiB; the rest of a handshake is small
@@ -65,6 +65,9 @@ ALERTS = {
 }
 
 
+# handshake_failure, protocol_version, insufficient_security: what a server says that finds nothing in common
+NOTHING_IN_COMMON = (40, 70, 71)
+
 # RFC 8996 forbids what is older.
 CURRENT = ("TLSv1.2", "TLSv1.3")
 # OpenSSL's security level 2, which is Debian's and Python's: 112 bits; RFC 9325 section 4.1
@@ -82,16 +85,17 @@ class Hello:
 
 
 class TlsError(Exception):
-    """TLS ended short; args: the kind (core.Kind), the detail in words, the peer's first bytes where they tell.
+    """TLS ended short; args: the kind (core.Kind), the reason, the peer's first bytes where they tell.
 
-    NOT_TLS: the detail is the first bytes (64 at most), escaped. ALERT: "handshake_failure (40)". HANDSHAKE: what
-    our side could not take. CLOSED: the peer closed in mid-handshake. GARBAGE: a broken record after the handshake.
+    NOT_TLS: the reason holds the first bytes (64 at most), escaped. ALERT: its name and number. HANDSHAKE: what
+    our side could not take, and the alert that it said then. CLOSED: the peer closed in mid-handshake. GARBAGE: a
+    broken record after the handshake.
     """
 
-    def __init__(self, kind: Kind, detail: str, raw: bytes = b"") -> None:
-        super().__init__(kind, detail, raw)
+    def __init__(self, kind: Kind, reason: Reason, raw: bytes = b"") -> None:
+        super().__init__(kind, reason, raw)
         self.kind = kind
-        self.detail = detail
+        self.reason = reason
         self.raw = raw
 
 
@@ -117,13 +121,13 @@ class TlsSession:
     """The OCSP response that came along (RFC 6066 section 8)."""
 
     @property
-    def unsafe(self) -> str:
-        """Why no secret belongs on this line, whatever its certificate; empty: nothing speaks against it."""
+    def unsafe(self) -> Reason:
+        """Why no secret belongs on this line, whatever its certificate; without code: nothing speaks against it."""
         if self.version not in CURRENT:
-            return f"{self.version} may be read on the way"
+            return because("tls-version-unsafe", version=self.version)
         if 0 < self.dh_bits < LEAST_GROUP:
-            return f"a Diffie-Hellman group of {self.dh_bits} bits may be read on the way"
-        return "" if self.safe_renegotiation else "a server without RFC 5746 lets others put words before ours"
+            return because("tls-group-unsafe", bits=self.dh_bits)
+        return NO_REASON if self.safe_renegotiation else because("tls-renegotiation-unsafe")
 
 
 class Engine:
@@ -176,10 +180,10 @@ class Engine:
     def handshake_eof(self) -> TlsError:
         """The error to raise when the peer closed before `done`."""
         if self._head and not _record(self._head):
-            return TlsError(Kind.NOT_TLS, escaped(self._head), self._head)
+            return TlsError(Kind.NOT_TLS, because("tls-first-bytes", octets=escaped(self._head)), self._head)
         if self._heard:
-            return TlsError(Kind.ALERT, alert(self._heard[-1][1]), self._head)
-        return TlsError(Kind.CLOSED, f"closed after {self._received} bytes of the handshake", self._head)
+            return TlsError(Kind.ALERT, because("tls-alert", **alert(self._heard[-1][1])), self._head)
+        return TlsError(Kind.CLOSED, because("tls-closed", received=self._received), self._head)
 
     def encrypt(self, plain: bytes) -> bytes:
         """The records to send for `plain`; with b"", what TLS itself has to say. Raises TlsError."""
@@ -221,7 +225,7 @@ class Engine:
     def _take(self, received: bytes) -> None:
         self._received += len(received)
         if self._received > HANDSHAKE_LIMIT:
-            raise TlsError(Kind.HANDSHAKE, f"more than {HANDSHAKE_LIMIT} bytes of handshake", self._head)
+            raise TlsError(Kind.HANDSHAKE, because("tls-too-long", limit=HANDSHAKE_LIMIT), self._head)
         self._head += received[: _HEAD - len(self._head)]
         self._flight += received
         if received:
@@ -234,19 +238,21 @@ class Engine:
         # four bytes tell "220 " from "HTTP"
         if len(self._head) < 4:
             return False
-        raise TlsError(Kind.NOT_TLS, escaped(self._head), self._head)
+        raise TlsError(Kind.NOT_TLS, because("tls-first-bytes", octets=escaped(self._head)), self._head)
 
     def _broken(self, error: SSL.Error) -> TlsError:
         # a warning (level 1) breaks nothing before TLS 1.3 and anything since, so what we said ourselves decides:
         # OpenSSL answers what it can't take with an alert, and an alert with nothing
         if any(level == _FATAL for level, _ in self._heard) or (self._heard and not self._said):
-            return TlsError(Kind.ALERT, alert(self._heard[-1][1]), self._head)
+            return TlsError(Kind.ALERT, because("tls-alert", **alert(self._heard[-1][1])), self._head)
         if self.done:
-            return TlsError(Kind.GARBAGE, _reason(error))
-        detail = _unknown_version(self._head) or _reason(error)
-        if self._said:
-            detail += f"; refused with {alert(self._said[-1][1])}"
-        return TlsError(Kind.HANDSHAKE, detail, self._head)
+            return TlsError(Kind.GARBAGE, because("tls-library", openssl=_words(error)))
+        version = _unknown_version(self._head)
+        values = {"version": version} if version else {"openssl": _words(error)}
+        code = "tls-version" if version else "tls-library"
+        answered = alert(self._said[-1][1]) if self._said else {}
+        reason = Reason(f"{code}-refused" if answered else code, {**values, **answered})
+        return TlsError(Kind.HANDSHAKE, reason, self._head)
 
     def _outgoing(self) -> bytes:
         parts = []
@@ -283,9 +289,9 @@ def escaped(raw: bytes) -> str:
     return "".join(chr(each) if 0x20 <= each < 0x7F and each != 0x5C else f"\\x{each:02x}" for each in raw)
 
 
-def alert(number: int) -> str:
-    """An alert in words: "handshake_failure (40)"."""
-    return f"{ALERTS.get(number, 'unknown')} ({number})"
+def alert(number: int) -> dict[str, Scalar]:
+    """An alert by its name and number."""
+    return {"alert": ALERTS.get(number, "unknown"), "number": number}
 
 
 @functools.cache
@@ -343,10 +349,10 @@ def _unknown_version(head: bytes) -> str:
     # 3.1 to 3.3 are TLS 1.0 to 1.2, and 3.3 is what TLS 1.3 says there, too
     if len(head) < 11 or head[0] != 22 or head[5] != 2 or head[9:11] in (b"\x03\x01", b"\x03\x02", b"\x03\x03"):
         return ""
-    return "server chose SSL 3.0" if head[9:11] == b"\x03\x00" else f"server chose version {head[9]}.{head[10]}"
+    return "SSL 3.0" if head[9:11] == b"\x03\x00" else f"{head[9]}.{head[10]}"
 
 
-def _reason(error: SSL.Error) -> str:
+def _words(error: SSL.Error) -> str:
     """OpenSSL's own words, to show; nothing is decided by them."""
     entries = error.args[0] if error.args and isinstance(error.args[0], list) else []
     return "; ".join(str(entry[-1]) for entry in entries[:3] if entry) or type(error).__name__

@@ -73,7 +73,7 @@ def test_words_of_every_kind_are_completed(bash: Path) -> None:
         "smtpcheck check a.test --until certi": {"certificate"},
         "smtpcheck check a.test --mode=sta": {"starttls"},
         "smtpcheck check a.test --allow plain": {"plaintext-auth"},
-        "smtpcheck explain cert-chain": {"certificate-chain-incomplete"},
+        "smtpcheck explain certificate-chain": {"certificate-chain-incomplete"},
         "smtpcheck lab greeting-nev": {"greeting-never"},
         "smtpcheck completion z": {"zsh"},
         "smtpcheck nonsense a": set(),

@@ -9,7 +9,7 @@ import pytest
 
 from smtpcheck.conversation.session import Answered
 from smtpcheck.core import Blocked, Finding, Kind, Result, Severity, Stage, Subject, Who
-from smtpcheck.diagnosis.case import Case, Cause, always, symptom
+from smtpcheck.diagnosis.case import Case, Cause, always
 from smtpcheck.diagnosis.evidence import evidence
 from smtpcheck.probes.envelope import EnvelopeFacts
 from smtpcheck.target.grammar import parse_target
@@ -43,7 +43,7 @@ def shown(own: Result[Any], *others: Result[Any], cause: Cause = CAUSE) -> list[
     ],
 )
 def test_who_made_the_observation(probe: str, code: str, stage: Stage, who: Who) -> None:
-    assert shown(result(probe, code, stage, detail="seen")) == [(who, b"seen", code)]
+    assert shown(result(probe, code, stage, said="seen")) == [(who, b"seen", code)]
 
 
 def test_it_dates_from_the_end_of_the_question() -> None:
@@ -113,7 +113,7 @@ def test_a_cause_that_is_the_clock_s_shows_the_clock() -> None:
 def test_a_refusal_proves_only_what_is_found_in_its_words() -> None:
     facts = EnvelopeFacts(sender="me@x.test", recipients=(), mail=Reply(550, (b"5.7.1 no",)), rcpt=())
     found = result("envelope", "sender-refused", Stage.MAIL, HERE, facts, code=550, text="t")
-    beside = result("envelope", "recipient-partly-refused", Stage.RCPT, HERE, facts, detail="seen")
+    beside = result("envelope", "recipient-partly-refused", Stage.RCPT, HERE, facts, said="seen")
 
     assert shown(found) == [(Who.SERVER, b"550 5.7.1 no", "sender-refused")]
     assert shown(beside) == [(Who.SMTPCHECK, b"seen", "recipient-partly-refused")]
@@ -121,7 +121,7 @@ def test_a_refusal_proves_only_what_is_found_in_its_words() -> None:
 
 def test_that_the_words_are_unknown_is_told_where_no_cause_was_found_by_other_means() -> None:
     own = result("message", "message-refused", Stage.DATA, HERE, NOTHING, code=550, enhanced="5.7.1", text="zzz")
-    undecided = Cause(symptom(own.findings[0]), always)
+    undecided = Cause(own.findings[0].code, always)
 
     assert [text for _, _, text in shown(own, cause=undecided)] == ["message-refused", "words-unknown-policy"]
     assert [text for _, _, text in shown(own)] == ["message-refused"]

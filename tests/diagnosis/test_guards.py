@@ -10,7 +10,7 @@ import pytest
 
 from smtpcheck.core import Blocked, Finding, Kind, Mode, Result, Severity, Stage, Subject, Target, TargetKind
 from smtpcheck.diagnosis import diagnose, judge
-from smtpcheck.diagnosis.case import Case, Cause, always, symptom
+from smtpcheck.diagnosis.case import Case, Cause, always
 from smtpcheck.diagnosis.causes import CAUSES
 from smtpcheck.diagnosis.evidence import evidence
 from smtpcheck.diagnosis.network import redirected
@@ -66,7 +66,7 @@ def test_words_that_no_table_knows_are_told_as_far_as_the_code_says_what_they_ar
 ) -> None:
     case = lonely("message-refused", SUBJECTS[0], TargetKind.HOST, code=550, enhanced=enhanced, text="zzz")
 
-    texts = [proof.text for proof in evidence(case, Cause(symptom(case.finding), always))]
+    texts = [proof.text for proof in evidence(case, Cause(case.finding.code, always))]
     assert texts == ["message-refused", f"words-unknown-{about}"]
 
 

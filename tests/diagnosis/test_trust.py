@@ -11,7 +11,7 @@ import pytest
 
 from smtpcheck import diagnosis
 from smtpcheck.advice import Words
-from smtpcheck.core import Confidence, Failure, Kind, Report, Stage, Status, Verdict, Who
+from smtpcheck.core import Confidence, Failure, Kind, Report, Stage, Status, Verdict, Who, because
 from smtpcheck.diagnosis import diagnose, judge
 from smtpcheck.lab import Lab
 from smtpcheck.probes import classes
@@ -79,10 +79,11 @@ async def test_a_group_is_too_small_below_2048_bits(bits: int, found: bool) -> N
 
 async def test_ssl_3_is_too_old_and_another_handshake_error_is_not() -> None:
     report = await check_fault("tls-closed-in-handshake")
-    old = altered(report, "tls", broke="handshake", detail="server chose SSL 3.0; refused with protocol_version (70)")
+    reason = because("tls-version-refused", version="SSL 3.0", alert="protocol_version", number=70)
+    old = altered(report, "tls", broke="handshake", reason=reason)
     assert old.diagnosis is not None
     assert (old.diagnosis.code, old.diagnosis.seen["version"]) == ("tls-server-too-old", "SSL 3.0")
-    other = altered(report, "tls", broke="handshake", detail="bad signature")
+    other = altered(report, "tls", broke="handshake", reason=because("tls-library", openssl="bad signature"))
     assert other.diagnosis is not None
     assert other.diagnosis.code == "tls-handshake"
 
@@ -115,7 +116,9 @@ async def test_what_breaks_nothing_stays_healthy_and_is_remarked_on(fault: str) 
 
 
 async def test_an_alert_about_something_else_is_no_matter_of_ciphers() -> None:
-    report = altered(await check_fault("tls-alert"), "tls", detail="internal_error (80)")
+    report = altered(
+        await check_fault("tls-alert"), "tls", reason=because("tls-alert", alert="internal_error", number=80)
+    )
     assert report.diagnosis is not None
     assert (report.diagnosis.code, report.diagnosis.confidence) == ("tls-alert", Confidence.CERTAIN)
     assert report.diagnosis.alternatives == ()
@@ -124,7 +127,7 @@ async def test_an_alert_about_something_else_is_no_matter_of_ciphers() -> None:
 async def test_a_policy_s_certificate_is_not_blamed_while_the_clock_is_off() -> None:
     report = await check_fault("mta-sts-certificate", offset=8640000.0)
     policy = next(d for d in report.diagnoses if d.stage == "policy")
-    assert policy.confidence is Confidence.AMBIGUOUS
+    assert policy.confidence is Confidence.POSSIBLE
 
 
 async def test_a_policy_s_certificate_is_not_blamed_for_a_root_store_that_is_out_of_date() -> None:
@@ -132,7 +135,7 @@ async def test_a_policy_s_certificate_is_not_blamed_for_a_root_store_that_is_out
     (policy,) = report.diagnoses
     assert (policy.code, policy.confidence) == ("mta-sts-certificate", Confidence.CERTAIN)
     (policy,) = altered(report, "stores", trusted=True).diagnoses
-    assert (policy.code, policy.confidence) == ("mta-sts-certificate", Confidence.AMBIGUOUS)
+    assert (policy.code, policy.confidence) == ("mta-sts-certificate", Confidence.POSSIBLE)
 
 
 async def test_nobody_asks_for_tlsa_records_that_dnssec_does_not_vouch_for() -> None:

@@ -9,7 +9,7 @@ import ssl
 
 import pytest
 
-from smtpcheck.core import Blocked, Failure, Kind, Skipped, Stage
+from smtpcheck.core import Blocked, Failure, Kind, Skipped, Stage, because
 from smtpcheck.net.failures import OURS, Broken, CouldNotAsk, NotNeeded, broken, network_kind, outcome, where
 from smtpcheck.wire import ProtocolError
 
@@ -36,11 +36,12 @@ def test_every_errno(number: int) -> None:
     assert network_kind(error) is kind
     raised = broken(Stage.CONNECT, error)
     assert isinstance(raised, CouldNotAsk if kind in OURS else Broken)
-    assert (raised.stage, raised.kind, raised.detail) == (Stage.CONNECT, kind, os.strerror(number))
+    assert (raised.stage, raised.kind) == (Stage.CONNECT, kind)
+    assert raised.reason == because("system-error", errno=errno.errorcode[number], os=os.strerror(number))
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "detail"),
+    ("error", "kind", "words"),
     [
         (TimeoutError(), Kind.TIMEOUT, "TimeoutError"),
         (TimeoutError(), Kind.TIMEOUT, "TimeoutError"),
@@ -60,9 +61,9 @@ def test_every_errno(number: int) -> None:
     ],
     ids=lambda v: type(v).__name__ if isinstance(v, Exception) else str(v),
 )
-def test_types_without_errno_and_order(error: OSError, kind: Kind, detail: str) -> None:
+def test_types_without_errno_and_order(error: OSError, kind: Kind, words: str) -> None:
     assert network_kind(error) is kind
-    assert broken(Stage.TLS, error).detail == detail
+    assert words in broken(Stage.TLS, error).reason.seen.values()
 
 
 def masked(text: str) -> str:
@@ -73,18 +74,33 @@ def masked(text: str) -> str:
     ("error", "expected"),
     [
         (
-            Broken(Stage.TLS, Kind.RESET, "said hunter2", b"hunter2"),
-            Blocked(Stage.TLS, Kind.RESET, "said <secret>"),
+            Broken(Stage.TLS, Kind.RESET, because("x", said="said hunter2"), b"hunter2"),
+            Blocked(Stage.TLS, Kind.RESET, "x", {"said": "said <secret>"}),
         ),
-        (CouldNotAsk(Stage.DNS, Kind.NO_ROUTE, "hunter2"), Failure(Kind.NO_ROUTE, Stage.DNS, "<secret>")),
-        (NotNeeded("no hunter2"), Skipped("no <secret>")),
-        (ProtocolError("hunter2"), Failure(Kind.GARBAGE, Stage.AUTH, "<secret>")),
+        (
+            CouldNotAsk(Stage.DNS, Kind.NO_ROUTE, because("x", said="hunter2", limit=2)),
+            Failure(Kind.NO_ROUTE, Stage.DNS, "x", {"said": "<secret>", "limit": 2}),
+        ),
+        (NotNeeded(because("x", said="no hunter2")), Skipped("x", {"said": "no <secret>"})),
+        (ProtocolError("hunter2"), Failure(Kind.GARBAGE, Stage.AUTH)),
+        (
+            ProtocolError("hunter2", because("x", said="hunter2")),
+            Failure(Kind.GARBAGE, Stage.AUTH, "x", {"said": "<secret>"}),
+        ),
         (TimeoutError(), Failure(Kind.DEADLINE, Stage.AUTH)),
         (
             OSError(errno.ENETUNREACH, "no way to hunter2"),
-            Failure(Kind.NO_ROUTE, Stage.AUTH, "no way to <secret>"),
+            Failure(
+                Kind.NO_ROUTE,
+                Stage.AUTH,
+                "system-error",
+                {"errno": "ENETUNREACH", "os": os.strerror(errno.ENETUNREACH)},
+            ),
         ),
-        (OSError(errno.EMFILE, "too many"), Failure(Kind.LOCAL, Stage.AUTH, "too many")),
+        (
+            OSError(errno.EMFILE, "too many"),
+            Failure(Kind.LOCAL, Stage.AUTH, "system-error", {"errno": "EMFILE", "os": os.strerror(errno.EMFILE)}),
+        ),
     ],
     ids=lambda v: type(v).__name__,
 )
@@ -110,8 +126,8 @@ def test_our_mistake_is_shown_as_ours(error: Exception) -> None:
     result = outcome(error, Stage.AUTH, masked)
     assert isinstance(result, Failure)
     assert (result.kind, result.stage) == (Kind.BUG, Stage.AUTH)
-    assert type(error).__name__ in result.detail
-    assert "hunter2" not in result.detail
+    assert (result.code, result.seen["error"]) == ("exception", type(error).__name__)
+    assert "hunter2" not in str(result.seen)
 
 
 def test_where_shows_the_place_and_no_locals() -> None:
@@ -122,10 +138,13 @@ def test_where_shows_the_place_and_no_locals() -> None:
     try:
         deeper("canary")
     except RuntimeError as error:
-        text = where(error)
+        found = where(error)
     line = deeper.__code__.co_firstlineno + 2
-    assert text == f"test_failures.py:{line}:deeper RuntimeError: broke after 12"
-    assert where(RuntimeError("never raised")) == "? RuntimeError: never raised"
+    place = f"test_failures.py:{line}:deeper"
+    assert found == because("exception", place=place, error="RuntimeError", words="broke after 12")
+    assert where(RuntimeError("never raised")) == because(
+        "exception", place="?", error="RuntimeError", words="never raised"
+    )
 
 
 def test_a_break_is_the_fact_of_its_own_prober_only() -> None:
@@ -139,5 +158,7 @@ def test_a_break_is_the_fact_of_its_own_prober_only() -> None:
 
 
 def test_exceptions_keep_their_positional_args() -> None:
-    assert Broken(Stage.TLS, Kind.RESET, "a", b"b").args == (Stage.TLS, Kind.RESET, "a", b"b")
-    assert CouldNotAsk(Stage.DNS, Kind.LOCAL, "a").args == (Stage.DNS, Kind.LOCAL, "a")
+    a = because("a", limit=1)
+    assert Broken(Stage.TLS, Kind.RESET, a, b"b").args == (Stage.TLS, Kind.RESET, a, b"b")
+    assert CouldNotAsk(Stage.DNS, Kind.LOCAL, a).args == (Stage.DNS, Kind.LOCAL, a)
+    assert NotNeeded(a).args == (a,)

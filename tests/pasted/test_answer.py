@@ -271,7 +271,7 @@ def test_the_provider_is_taken_from_the_text_and_said_where_it_is_not_known() ->
 
     assert {c.provider for one in known.named for c in one.candidates} <= {"", "163", "netease"}
     assert len({c.provider for one in unknown.named for c in one.candidates}) > 2
-    assert all(c.confidence is Confidence.AMBIGUOUS for one in unknown.named for c in one.candidates)
+    assert all(c.confidence is Confidence.POSSIBLE for one in unknown.named for c in one.candidates)
 
 
 def test_every_recipient_of_a_bounce_is_told() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from smtpcheck.consent import Claim
 from smtpcheck.conversation.session import Answered
 from smtpcheck.core import Kind, Mode, Stage, Status, TargetKind
 from smtpcheck.lab.pki import Authority
@@ -22,6 +23,7 @@ from smtpcheck.probes.auth import AuthFacts
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.probes.clock import ClockFacts
 from smtpcheck.probes.config import ConfigFacts
+from smtpcheck.probes.consent import ConsentFacts
 from smtpcheck.probes.control import ControlFacts
 from smtpcheck.probes.dane import Association, DaneFacts
 from smtpcheck.probes.delivery import DeliveryFacts
@@ -373,8 +375,8 @@ def experiments() -> Iterator[Case]:
     yield "mode", mode, ["mode-mismatch"]
     yield "mode", replace(mode, stated=False), ["mode-found"]
     yield "mode", replace(mode, found=None), ["mode-neither"]
-    yield "relay", RelayFacts(accepted=True, detail="", raw=b""), ["relay-takes-mail"]
-    yield "relay", RelayFacts(accepted=False, detail="", raw=b"550 no"), ["relay-refuses"]
+    yield "relay", RelayFacts(accepted=True, raw=b""), ["relay-takes-mail"]
+    yield "relay", RelayFacts(accepted=False, raw=b"550 no"), ["relay-refuses"]
     yield "segment", SegmentFacts(segment=536, broke=None, again=Kind.TIMEOUT), ["segment-helps"]
     yield "segment", SegmentFacts(segment=536, broke=None, again=None), ["segment-same"]
     yield "segment", SegmentFacts(segment=536, broke=Kind.TIMEOUT), ["segment-same"]
@@ -552,9 +554,9 @@ def hosts() -> Iterator[Case]:
         (Kind.UNREACHABLE, "connect-unreachable"),
         (Kind.LOCAL, "local-firewall-app"),
     ):
-        yield "port", PortFacts(broke=kind, detail="", seconds=9.0), [code]
-    yield "port", PortFacts(broke=None, detail="", seconds=3.0), []
-    yield "port", PortFacts(broke=None, detail="", seconds=3.1), ["connect-slow"]
+        yield "port", PortFacts(broke=kind, seconds=9.0), [code]
+    yield "port", PortFacts(broke=None, seconds=3.0), []
+    yield "port", PortFacts(broke=None, seconds=3.1), ["connect-slow"]
 
 
 def mail_domains() -> Iterator[Case]:
@@ -680,6 +682,18 @@ def handshakes() -> Iterator[Case]:
         yield "tls", replace(fine, broke=kind), [code]
 
 
+def consents() -> Iterator[Case]:
+    for claim, mailbox, codes in (
+        (Claim.TYPED, False, []),
+        (Claim.PROVIDER, True, []),
+        (Claim.NONE, False, ["consent-submission-host"]),
+        (Claim.NONE, True, ["consent-imap-host"]),
+        (Claim.EXCHANGER, False, ["consent-provider-host"]),
+        (Claim.DNSSEC, False, ["consent-signed-host"]),
+    ):
+        yield "consent", ConsentFacts(host="smtp.other.test", account="firm.test", claim=claim, mailbox=mailbox), codes
+
+
 CASES: list[Case] = [
     case
     for room in (
@@ -696,6 +710,7 @@ CASES: list[Case] = [
         mail_domains,
         greetings,
         handshakes,
+        consents,
     )
     for case in room()
 ]

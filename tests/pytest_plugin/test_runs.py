@@ -36,7 +36,7 @@ def test_workers_of_xdist_share_one_run_of_each_target(lab: Background, tmp_path
     done = run_pytest(tmp_path, "-n", "2", "--junitxml=out.xml", BOTH="of both")
 
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "1 failed, 24 passed, 1 skipped" in done.stdout
+    assert "1 failed, 26 passed, 1 skipped" in done.stdout
     assert "Cause (certain): the certificate" in done.stdout
     assert "✓ healthy up to login; delivery not tested   me@healthy" in done.stdout
     assert "1 not tested: " in done.stdout

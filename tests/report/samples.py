@@ -101,7 +101,7 @@ def diagnosis(code: str, stage: Stage, raw: bytes, who: Who, text: str, **given:
 def healthy(*, password: bool = True) -> core.Report:
     if password:
         return report(walk())
-    skipped = result("auth", HERE, outcome=core.Skipped("no password"))
+    skipped = result("auth", HERE, outcome=core.Skipped("no-quit"))
     login = (Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DELIVERY)
     return report(walk(auth=skipped), target=target(secret=""), not_tested=login)
 
@@ -120,7 +120,7 @@ def expired(**given: Any) -> core.Report:
     seen = {"name": NAME, "not_after": "2026-02-01 00:00 UTC", "days": 2, "at": "2026-02-03 04:05 UTC", "depth": 0}
     broken = finding("certificate-expired", Stage.CERTIFICATE, Severity.FAIL, HERE, **seen)
     slow = [finding("greeting-delayed-tarpit", Stage.GREETING, Severity.NOTE, HERE, seconds=n) for n in range(3)]
-    blocked = core.Blocked(Stage.CERTIFICATE, Kind.UNVERIFIED, "no secret was sent")
+    blocked = core.Blocked(Stage.CERTIFICATE, Kind.UNVERIFIED)
     results = walk(
         greeting=result("greeting", HERE, *slow),
         chain=result("chain", HERE, broken),
@@ -134,17 +134,17 @@ def expired(**given: Any) -> core.Report:
     return report(results, **(base | given))
 
 
-def ambiguous() -> core.Report:
+def possible() -> core.Report:
     """A refusal that has several causes, and a clock that is wrong too."""
     likely = core.Alternative("auth-credentials-refused", Confidence.LIKELY)
-    other = core.Alternative("qq-password-not-authcode", Confidence.AMBIGUOUS)
+    other = core.Alternative("qq-password-not-authcode", Confidence.POSSIBLE)
     seen = {"seconds": 420, "minutes": 7.0, "server": "192.0.2.1:123", "uncertainty": 0.01, "ahead": True}
     where = Subject("192.0.2.1:123")
     wrong = result("clock", where, finding("clock-ahead", Stage.CLOCK, Severity.FAIL, where, **seen))
     base = refused()
     base = replace(base, results=(*base.results[:-1], wrong))
     first = replace(
-        base.diagnoses[0], code="auth-refused", confidence=Confidence.AMBIGUOUS, alternatives=(likely, other)
+        base.diagnoses[0], code="auth-refused", confidence=Confidence.POSSIBLE, alternatives=(likely, other)
     )
     clock = diagnosis("clock-ahead", Stage.CLOCK, b"", Who.SMTPCHECK, "clock-ahead", seen=seen, subject="192.0.2.1:123")
     return replace(base, diagnoses=(first, clock))
@@ -152,7 +152,7 @@ def ambiguous() -> core.Report:
 
 def unfinished() -> core.Report:
     """Cut off by the deadline while the TLS handshake ran."""
-    late = core.Failure(Kind.DEADLINE, Stage.TLS, "not waited for any longer")
+    late = core.Failure(Kind.DEADLINE, Stage.TLS, "not-waited-for")
     cut = {name: result(name, HERE, outcome=late) for name in ("tls", "chain", "auth")}
     missing = (Stage.TLS, Stage.CERTIFICATE, Stage.AUTH)
     return report(walk(**cut), verdict=Verdict.INCONCLUSIVE, complete=False, not_tested=missing)
@@ -160,7 +160,8 @@ def unfinished() -> core.Report:
 
 def bug() -> core.Report:
     """A mistake of ours in one probe."""
-    ours = core.Failure(Kind.BUG, Stage.CERTIFICATE, "ValueError in chain.py:12:observe")
+    at = {"place": "chain.py:12:observe", "error": "ValueError", "words": "not a number"}
+    ours = core.Failure(Kind.BUG, Stage.CERTIFICATE, "exception", at)
     missing = (Stage.CERTIFICATE,)
     return report(walk(chain=result("chain", HERE, outcome=ours)), verdict=Verdict.BUG, not_tested=missing)
 
@@ -171,12 +172,12 @@ def hostile() -> core.Report:
     text = HOSTILE + ENDLESS
     base = refused(raw)
     evil = finding("connect-refused", Stage.CONNECT, Severity.WARN, Subject(text), detail=text, text=text)
-    failed = core.Failure(Kind.LOCAL, Stage.CLOCK, text)
+    failed = core.Failure(Kind.LOCAL, Stage.CLOCK, text, {text: text})
     results = (
         *base.results[:-1],
         result("port", Subject(text), evil),
         result("clock", Subject(text), outcome=failed),
-        result("envelope", Subject(text), outcome=core.Skipped(text)),
+        result("envelope", Subject(text), outcome=core.Skipped("imap-said", {"words": text})),
     )
     named = replace(base.diagnoses[0], subject=text, seen={**base.diagnoses[0].seen, "text": text})
     return replace(
@@ -196,7 +197,7 @@ ALL = {
     "no-password": healthy(password=False),
     "refused": refused(),
     "expired": expired(),
-    "ambiguous": ambiguous(),
+    "possible": possible(),
     "unfinished": unfinished(),
     "bug": bug(),
     "hostile": hostile(),

@@ -76,7 +76,7 @@ def test_the_old_file_survives_a_disk_that_is_full_and_nothing_is_left_beside_it
     path = tmp_path / "r.json"
     path.write_text("old and whole")
     code = (
-        "import resource, signal, sys; from smtpcheck import files\n"
+        "import resource, signal, sys; from smtpcheck.report import files\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "try:\n    files.write(sys.argv[1], 'x' * 200_000)\n"
@@ -135,7 +135,7 @@ def test_a_fifo_that_somebody_reads_gets_all_of_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 def test_standard_output_in_a_file_is_written_on_and_not_replaced(tmp_path: Path, name: str) -> None:
-    code = f"import os; from smtpcheck import files; os.write(1, b'first '); files.write({name!r}, 'then')"
+    code = f"import os; from smtpcheck.report import files; os.write(1, b'first '); files.write({name!r}, 'then')"
     out = tmp_path / "out"
     with out.open("wb") as file:
         subprocess.run([sys.executable, "-c", code], stdout=file, timeout=60, check=True)

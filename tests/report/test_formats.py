@@ -26,7 +26,7 @@ def recorded() -> Report:
 
 
 def sources() -> list[Report]:
-    return [recorded(), *(ALL[name] for name in ("refused", "expired", "ambiguous", "unfinished", "bug"))]
+    return [recorded(), *(ALL[name] for name in ("refused", "expired", "possible", "unfinished", "bug"))]
 
 
 def moving(text: str) -> set[str]:

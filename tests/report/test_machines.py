@@ -33,7 +33,7 @@ def everything() -> Iterator[tuple[str, Report]]:
     yield "recorded", recorded()
     yield from ALL.items()
     for attack in ATTACKS:
-        for source in (recorded(), ALL["ambiguous"], ALL["unfinished"]):
+        for source in (recorded(), ALL["possible"], ALL["unfinished"]):
             for one in attacked(source, attack):
                 yield attack, one
 
@@ -242,7 +242,7 @@ WORDS = {
     "verdict": set(Verdict),
     "severity": set(Severity),
     "stage": set(Stage),
-    "confidence": {"certain", "likely", "ambiguous"},
+    "confidence": {"certain", "likely", "possible"},
 }
 
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smtpcheck.core import Kind
+from smtpcheck.core import Kind, because
 from smtpcheck.wire import ProtocolError
 from smtpcheck.wire.dns import MAX_RECORDS, Answer, Mx, Srv, absolute, pack_query, parse_answer
 
@@ -116,7 +116,7 @@ def test_every_rcode(rcode: int) -> None:
     assert answer is not None
     assert answer.broke is known.get(rcode, Kind.SERVFAIL)
     assert answer.absent is (rcode == 3)
-    assert bool(answer.detail) is (rcode not in known)
+    assert bool(answer.reason) is (rcode not in known)
 
 
 @pytest.mark.parametrize("rcode", [1, 2, 4, 5])
@@ -152,7 +152,7 @@ def test_nodata_and_referral(authority: tuple[str, ...], flags: int, broke: Kind
     assert answer is not None
     assert answer.broke is broke
     assert answer.addresses == ()
-    assert bool(answer.detail) is not answer.absent
+    assert bool(answer.reason) is not answer.absent
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_aliases_in_a_circle_are_not_a_missing_record(chain: tuple[str, ...]) ->
     answer = said(*lines)
     assert answer is not None
     assert answer.broke is Kind.SERVFAIL
-    assert answer.detail
+    assert answer.reason == because("dns-aliases-astray")
     assert len(answer.aliases) <= MAX_RECORDS
 
 
@@ -292,7 +292,7 @@ def test_the_resolvers_own_reason_for_a_failure(code: int, text: str, reason: st
     answer = parse_answer(failed.to_wire(), NAME, "A", IDENT)
 
     assert answer is not None
-    assert (answer.broke, answer.detail) == (Kind.SERVFAIL, reason)
+    assert (answer.broke, answer.reason) == (Kind.SERVFAIL, because("dns-extended-error", said=reason))
 
 
 def test_a_query_may_ask_for_what_does_not_verify() -> None:

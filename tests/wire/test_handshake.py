@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smtpcheck.core import NO_REASON, because
 from smtpcheck.lab.pki import Authority
 from smtpcheck.lab.scripted import bound_suites
 from smtpcheck.wire.handshake import Overheard, overhear
@@ -47,18 +48,18 @@ def server(ciphers: str = "", group: int = 0) -> ssl.SSLContext:
 def test_the_size_of_a_finite_field_group_is_seen() -> None:
     session = agreed(server("DHE", 1024))
     assert (session.dh_bits, session.version) == (1024, "TLSv1.2")
-    assert "1024 bits" in session.unsafe
+    assert session.unsafe == because("tls-group-unsafe", bits=1024)
 
 
 def test_a_curve_is_no_small_group() -> None:
     session = agreed(server("ECDHE"))
-    assert (session.dh_bits, session.unsafe) == (0, "")
+    assert (session.dh_bits, session.unsafe) == (0, NO_REASON)
 
 
 def test_tls_1_3_has_neither_group_nor_renegotiation_to_mind() -> None:
     session = agreed(AUTHORITY.issue("good", NAME).server_context())
     assert (session.version, session.dh_bits, session.safe_renegotiation) == ("TLSv1.3", 0, True)
-    assert session.unsafe == ""
+    assert not session.unsafe
 
 
 def test_a_server_of_today_knows_rfc_5746() -> None:

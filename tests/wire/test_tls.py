@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_der_x509_certificate
 from OpenSSL import SSL
 
-from smtpcheck.core import Kind
+from smtpcheck.core import Kind, because
 from smtpcheck.lab.pki import KINDS, Authority, Served
 from smtpcheck.wire.tls import ALERTS, HANDSHAKE_LIMIT, Engine, TlsError, escaped
 
@@ -183,12 +183,13 @@ def test_nothing_is_resumed(good: Served) -> None:
 )
 def test_what_is_not_tls_is_named_with_its_first_bytes(said: bytes) -> None:
     error = failure(Engine(NAME), said)
-    assert (error.kind, error.raw, error.detail) == (Kind.NOT_TLS, said[:64], escaped(said[:64]))
+    assert (error.kind, error.raw) == (Kind.NOT_TLS, said[:64])
+    assert error.reason == because("tls-first-bytes", octets=escaped(said[:64]))
 
 
 def test_a_greeting_byte_by_byte_is_enough_after_four() -> None:
     error = failure(Engine(NAME), b"2", b"2", b"0", b" ", b"mail")
-    assert (error.kind, error.detail) == (Kind.NOT_TLS, "220 ")
+    assert (error.kind, error.reason.seen["octets"]) == (Kind.NOT_TLS, "220 ")
 
 
 def test_escaping_is_reversible() -> None:
@@ -202,7 +203,8 @@ def test_escaping_is_reversible() -> None:
 def test_a_plain_alert_is_named_by_number(number: int, cut: int) -> None:
     record = b"\x15\x03\x01\x00\x02\x02" + bytes([number])
     error = failure(Engine(NAME), *(record[i : i + cut] for i in range(0, 7, cut)))
-    assert (error.kind, error.detail) == (Kind.ALERT, f"{ALERTS.get(number, 'unknown')} ({number})")
+    assert error.kind is Kind.ALERT
+    assert error.reason == because("tls-alert", alert=ALERTS.get(number, "unknown"), number=number)
 
 
 def test_a_warning_breaks_nothing_and_explains_the_close_after_it() -> None:
@@ -210,12 +212,12 @@ def test_a_warning_breaks_nothing_and_explains_the_close_after_it() -> None:
     engine.handshake()
     assert engine.handshake(b"\x15\x03\x01\x00\x02\x01\x70") == b""
     error = engine.handshake_eof()
-    assert (error.kind, error.detail) == (Kind.ALERT, "unrecognized_name (112)")
+    assert (error.kind, error.reason.seen) == (Kind.ALERT, {"alert": "unrecognized_name", "number": 112})
 
 
 def test_close_notify_in_mid_handshake_is_an_alert() -> None:
     error = failure(Engine(NAME), b"\x15\x03\x01\x00\x02\x01\x00")
-    assert (error.kind, error.detail) == (Kind.ALERT, "close_notify (0)")
+    assert (error.kind, error.reason.seen) == (Kind.ALERT, {"alert": "close_notify", "number": 0})
 
 
 def test_no_cipher_in_common(good: Served) -> None:
@@ -225,7 +227,7 @@ def test_no_cipher_in_common(good: Served) -> None:
     engine, peer = Engine(NAME), Peer(context)
     error = failure(engine, peer.feed(Engine(NAME).handshake()))
     assert peer.error is not None
-    assert (error.kind, error.detail) == (Kind.ALERT, "handshake_failure (40)")
+    assert (error.kind, error.reason.seen) == (Kind.ALERT, {"alert": "handshake_failure", "number": 40})
 
 
 def test_an_encrypted_alert_of_tls_13_is_named(authority: Authority, good: Served) -> None:
@@ -238,7 +240,8 @@ def test_an_encrypted_alert_of_tls_13_is_named(authority: Authority, good: Serve
     assert alert[0] == 23
     with pytest.raises(TlsError) as caught:
         engine.decrypt(alert)
-    assert (caught.value.kind, caught.value.detail) == (Kind.ALERT, "certificate_required (116)")
+    assert caught.value.kind is Kind.ALERT
+    assert caught.value.reason.seen == {"alert": "certificate_required", "number": 116}
 
 
 def test_ssl_3_is_named_as_what_the_server_chose() -> None:
@@ -246,7 +249,7 @@ def test_ssl_3_is_named_as_what_the_server_chose() -> None:
     message = b"\x02" + len(hello).to_bytes(3, "big") + hello
     error = failure(Engine(NAME), b"\x16\x03\x00" + len(message).to_bytes(2, "big") + message)
     assert error.kind is Kind.HANDSHAKE
-    assert error.detail == "server chose SSL 3.0; refused with protocol_version (70)"
+    assert error.reason == because("tls-version-refused", version="SSL 3.0", alert="protocol_version", number=70)
 
 
 @pytest.mark.parametrize("flip", [5, 9, 50, 120, 400, 900])
@@ -264,7 +267,8 @@ def test_a_damaged_flight_is_a_broken_handshake(good: Served, flip: int) -> None
 def test_garbage_behind_the_header_of_a_record() -> None:
     error = failure(Engine(NAME), b"\x16\x03\x03\x00\x10" + b"\xee" * 16)
     assert error.kind is Kind.HANDSHAKE
-    assert error.detail
+    assert error.reason.code in ("tls-library", "tls-library-refused")
+    assert error.reason.seen["openssl"]
 
 
 def test_a_close_in_mid_handshake(good: Served) -> None:
@@ -272,15 +276,16 @@ def test_a_close_in_mid_handshake(good: Served) -> None:
     flight = Peer(good.server_context()).feed(engine.handshake())
     engine.handshake(flight[:100])
     assert engine.handshake_eof().kind is Kind.CLOSED
-    assert "100 bytes" in engine.handshake_eof().detail
-    assert "0 bytes" in Engine(NAME).handshake_eof().detail
+    assert engine.handshake_eof().reason == because("tls-closed", received=100)
+    assert Engine(NAME).handshake_eof().reason == because("tls-closed", received=0)
 
 
 def test_a_close_after_less_than_four_bytes_of_text() -> None:
     engine = Engine(NAME)
     engine.handshake()
     assert engine.handshake(b"22") == b""
-    assert (engine.handshake_eof().kind, engine.handshake_eof().detail) == (Kind.NOT_TLS, "22")
+    assert engine.handshake_eof().kind is Kind.NOT_TLS
+    assert engine.handshake_eof().reason == because("tls-first-bytes", octets="22")
 
 
 def test_an_endless_handshake_is_refused() -> None:
@@ -291,7 +296,7 @@ def test_an_endless_handshake_is_refused() -> None:
         for _ in range(HANDSHAKE_LIMIT):
             engine.handshake(warning * 100)
     assert caught.value.kind is Kind.HANDSHAKE
-    with pytest.raises(TlsError, match="more than 262144 bytes"):
+    with pytest.raises(TlsError, match=r"tls-too-long.*262144"):
         Engine(NAME).handshake(b"\x16" * (HANDSHAKE_LIMIT + 1))
 
 

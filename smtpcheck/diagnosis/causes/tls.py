@@ -15,6 +15,7 @@ from smtpcheck.probes.segment import SegmentFacts
 from smtpcheck.route import ModeFacts
 from smtpcheck.target import providers
 from smtpcheck.wire.suffixes import registrable
+from smtpcheck.wire.tls import NOTHING_IN_COMMON
 
 # Postfix "Helo command rejected: ...", Exim "Syntactically invalid EHLO argument(s)", Sendmail and Exchange "Invalid
 # domain name", Outlook "Access Denied, Bad HELO", NetEase "MI:NHD"
@@ -125,7 +126,7 @@ def not_stripped(case: Case) -> bool | None:
 
 def nothing_in_common(case: Case) -> bool:
     """The alert says so, and not that the server met with another trouble."""
-    return str(case.finding.seen.get("detail", "")).endswith(("(40)", "(70)", "(71)"))
+    return case.finding.seen.get("number") in NOTHING_IN_COMMON
 
 
 def taken(code: str) -> Holds:
@@ -150,13 +151,12 @@ def hello_seen(case: Case) -> Mapping[str, Scalar]:
 
 def chosen(case: Case) -> Mapping[str, Scalar]:
     """The version in the server's answer."""
-    said = str(case.finding.seen.get("detail", "")).partition(";")[0]
-    return {"version": said.removeprefix("server chose "), "cipher": ""}
+    return {"version": case.finding.seen.get("version", ""), "cipher": ""}
 
 
 def chose_an_older_one(case: Case) -> bool | None:
     """The server answered with SSL 3.0 or older."""
-    return str(case.finding.seen.get("detail", "")).startswith("server chose")
+    return "version" in case.finding.seen
 
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {

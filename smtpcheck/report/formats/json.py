@@ -13,7 +13,7 @@ SUFFIX = ".json"
 
 
 def render(reports: Sequence[Report], *, lang: str) -> str:
-    """One report, or `{"schema": 1, "reports": [...]}`."""
+    """One report, or `{"schema": 2, "reports": [...]}`."""
     words, catalog = Words(lang), json.catalog(classes())
     if len(reports) == 1:
         return json.render(reports[0], words=words, catalog=catalog)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from smtpcheck import advice
 from smtpcheck.advice import Words
-from smtpcheck.core import Conversation, Diagnosis, Direction, Report
+from smtpcheck.core import Contact, Conversation, Diagnosis, Direction, Report
 from smtpcheck.report import escape, outline, plain
 from smtpcheck.report.page.labels import opening
 from smtpcheck.report.terminal.lines import title
@@ -107,6 +108,14 @@ def _alternatives(told: Diagnosis, words: Words) -> Iterator[str]:
 # The details
 
 
+def _contact(contact: Contact, words: Words) -> str:
+    ui = words.ui
+    name = outline.colon(ui.get(f"contact.{contact.who}", contact.who), ui)
+    about = line(advice.reason(contact.reason, ui))
+    where = code(contact.where) if contact.where else ""
+    return f"- {line(name)}{where}{outline.brackets(about, ui) if where and about else about}"
+
+
 def _details(report: Report, words: Words) -> Iterator[str]:
     ui = words.ui
     remarks = [f"- {line(outline.remark_text(one, words))} {code(one.finding.code)}" for one in outline.remarks(report)]
@@ -114,7 +123,7 @@ def _details(report: Report, words: Words) -> Iterator[str]:
     yield from _fold(title(ui["head.results"]), _results(report, words))
     for talk in report.conversations[:MAX_TALKS]:
         yield from _fold(title(ui["head.transcript"]), _talk(talk, words))
-    yield from _fold(title(ui["head.contacts"]), [f"- {code(f'{c.who}: {c.where}')}" for c in report.contacts])
+    yield from _fold(title(ui["head.contacts"]), [_contact(one, words) for one in report.contacts])
     facts = [f"- {code(f'{name}: {value}')}" for name, value in report.environment.items()]
     yield from _fold(title(ui["head.environment"]), facts)
 

@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 
 from smtpcheck.advice import Words
-from smtpcheck.core import Diagnosis, Report, Stage
+from smtpcheck.core import Contact, Diagnosis, Report, Stage
 from smtpcheck.probes import classes, probes
 from smtpcheck.report import escape, outline
 from smtpcheck.report.saved import json
@@ -197,7 +197,7 @@ def _literal(report: Report, words: Words) -> str:
 
 
 def _asked_again(book: _Book, report: Report, words: Words) -> None:
-    contacts = [_contact(one.who, one.where, words) for one in report.contacts[:MAX_CONTACTS]]
+    contacts = [_contact(one, words) for one in report.contacts[:MAX_CONTACTS]]
     about = [_prose(words.ui["book.again-about"]), _list(contacts)]
     if report.target.secret:
         about.append(_prose(words.ui["book.again-login"]))
@@ -218,9 +218,9 @@ def _asked_again(book: _Book, report: Report, words: Words) -> None:
             _probe_cell(book, name)
 
 
-def _contact(who: str, where: str, words: Words) -> str:
-    known = words.ui.get(f"contact.{who}", who)
-    return f"{_text(outline.colon(known, words.ui))} {_text(where, 200)}"
+def _contact(contact: Contact, words: Words) -> str:
+    known = words.ui.get(f"contact.{contact.who}", contact.who)
+    return f"{_text(outline.colon(known, words.ui))} {_text(outline.contact(contact, words.ui, 200))}"
 
 
 def _stages(report: Report) -> dict[Stage, list[str]]:

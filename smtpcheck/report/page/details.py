@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from smtpcheck.core import Conversation, Direction, Event, Finding, Report, Result, Stage, TargetKind
+from smtpcheck.advice import Words
+from smtpcheck.core import Contact, Conversation, Direction, Event, Finding, Report, Result, Stage, TargetKind
 from smtpcheck.report import escape, outline
 from smtpcheck.report.page.labels import duration
 from smtpcheck.report.page.languages import Tongues
@@ -70,11 +72,11 @@ def _contacts(report: Report, tongues: Tongues) -> Iterator[tuple[str | Html, st
     for contact in report.contacts:
         known = f"contact.{contact.who}" in tongues.words[0].ui
         name = tongues.head(f"contact.{contact.who}") if known else contact.who
-        yield name, together(escape.visible(contact.where, 240), _aside(escape.visible(contact.why, 120), tongues))
+        yield name, tongues.each(partial(_contact, contact))
 
 
-def _aside(text: str, tongues: Tongues) -> Html | None:
-    return tongues.each(lambda words: outline.brackets(text, words.ui)) if text else None
+def _contact(contact: Contact, words: Words) -> str:
+    return outline.contact(contact, words.ui)
 
 
 # Findings and results

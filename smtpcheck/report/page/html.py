@@ -91,7 +91,7 @@ def _verdict(report: Report, spoken: Tongues, heading: str) -> Html:
     said = (
         tag(heading, spoken.each(lambda words: headline(report, words)), class_="said"),
         tag("p", spoken.each(lambda words: _lead(report, words)), class_="lead") if report.diagnosis else None,
-        tag("p", spoken.own("several-fit"), class_="fit") if _ambiguous(report) else None,
+        tag("p", spoken.own("several-fit"), class_="fit") if _several_fit(report) else None,
         tag("p", tag("bdi", escape.visible(report.target.spec, 120)), class_="target"),
         tag("p", about, class_="about"),
     )
@@ -110,7 +110,7 @@ def _lead(report: Report, words: Words) -> str:
     return opening(words.summary(escape.diagnosis(report.diagnosis))) if report.diagnosis else ""
 
 
-def _ambiguous(report: Report) -> bool:
+def _several_fit(report: Report) -> bool:
     return bool(report.diagnosis and report.diagnosis.alternatives)
 
 

@@ -17,10 +17,11 @@ from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 from smtpcheck import core
 from smtpcheck.contract import Probe
+from smtpcheck.report.saved import earlier
 from smtpcheck.report.saved.values import dump, exact_keys, load
 from smtpcheck.wire import ProtocolError
 
-SCHEMA = 1
+SCHEMA = 2
 SECRETS = ("secret", "imap_secret")
 SIZE_LIMIT = 64 * 2**20
 """Characters of a document; a defence, some hundred times the largest report of a fleet's target."""
@@ -115,7 +116,7 @@ def render(report: core.Report, *, words: Words, catalog: Catalog) -> str:
 
 
 def render_many(reports: Iterable[core.Report], *, words: Words, catalog: Catalog) -> str:
-    """Several reports as one document, `{"schema": 1, "reports": [...]}`."""
+    """Several reports as one document, `{"schema": 2, "reports": [...]}`."""
     written = [_report(report, words, catalog, f"$.reports[{i}]") for i, report in enumerate(reports)]
     return _pretty({"schema": SCHEMA, "reports": written})
 
@@ -132,7 +133,7 @@ def decode_many(text: str | bytes, catalog: Catalog) -> tuple[core.Report, ...]:
     """The reports that `render_many` wrote; errors as `decode`."""
 
     def read(document: Any) -> tuple[core.Report, ...]:
-        parts = _versioned(document, ("schema", "reports"), "$")
+        parts = _versioned(document, ("schema", "reports"), "$", dict)
         return tuple(_read_report(item, catalog, at) for item, at in _items(parts["reports"], "$.reports"))
 
     return _read(text, read)
@@ -249,11 +250,14 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no number")
 
 
-def _versioned(document: Any, keys: Iterable[str], at: str) -> dict[str, Any]:
+def _versioned(
+    document: Any, keys: Iterable[str], at: str, today: Callable[[dict[str, Any]], dict[str, Any]]
+) -> dict[str, Any]:
     version = document.get("schema") if isinstance(document, dict) else SCHEMA
-    if type(version) is not int or version != SCHEMA:
-        raise ProtocolError(f"{at}.schema: not {SCHEMA}, the version this release reads")
-    return exact_keys(document, keys, at)
+    if type(version) is not int or version not in (earlier.SCHEMA, SCHEMA):
+        raise ProtocolError(f"{at}.schema: not {SCHEMA} or {earlier.SCHEMA}, the versions this release reads")
+    parts = exact_keys(document, keys, at)
+    return today(parts) if version == earlier.SCHEMA else parts
 
 
 def _items(value: Any, at: str) -> list[tuple[Any, str]]:
@@ -263,7 +267,7 @@ def _items(value: Any, at: str) -> list[tuple[Any, str]]:
 
 
 def _read_report(document: Any, catalog: Catalog, at: str) -> core.Report:
-    parts = _versioned(document, REPORT_KEYS, at)
+    parts = _versioned(document, REPORT_KEYS, at, earlier.report)
     hints = get_type_hints(core.Report)
     plain = {key: load(parts[key], hints[key], f"{at}.{key}") for key in _PLAIN}
     for name in SECRETS:

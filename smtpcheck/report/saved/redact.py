@@ -13,7 +13,22 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
-from smtpcheck.core import Contact, Direction, Evidence, Experiment, Finding, Report, Result, Stage, Subject, Target
+from smtpcheck.core import (
+    Blocked,
+    Contact,
+    Direction,
+    Evidence,
+    Experiment,
+    Failure,
+    Finding,
+    Reason,
+    Report,
+    Result,
+    Skipped,
+    Stage,
+    Subject,
+    Target,
+)
 from smtpcheck.probes.delivery import DeliveryFacts
 from smtpcheck.report.saved.pseudonyms import Pseudonyms
 from smtpcheck.report.saved.values import layout
@@ -27,7 +42,11 @@ _OURS: Mapping[type, frozenset[str]] = {
     Result: frozenset({"probe"}),
     Finding: frozenset({"code"}),
     Evidence: frozenset({"text"}),
-    Contact: frozenset({"who", "why"}),
+    Contact: frozenset({"who", "code"}),
+    Failure: frozenset({"code"}),
+    Blocked: frozenset({"code"}),
+    Skipped: frozenset({"code"}),
+    Reason: frozenset({"code"}),
     Experiment: frozenset({"probe"}),
     Target: frozenset({"auth", "allow"}),
     Flaw: frozenset({"code", "text"}),

@@ -122,7 +122,11 @@ class _Page:
         lines += chain.from_iterable(self._result(result) for result in report.results)
         lines += self._list("experiments", (f"{one.probe}  {one.subject}" for one in report.experiments))
         lines += self._list(
-            "contacts", (f"{sheet.ui.get(f'contact.{c.who}', c.who)}: {c.where}" for c in report.contacts)
+            "contacts",
+            (
+                outline.colon(sheet.ui.get(f"contact.{one.who}", one.who), sheet.ui) + outline.contact(one, sheet.ui)
+                for one in report.contacts
+            ),
         )
         for conversation in report.conversations:
             label, about = sheet.label("transcript"), escape.visible(str(conversation.subject))
@@ -176,7 +180,7 @@ class _Page:
             lines += sheet.para(sheet.label("where"), told.subject, style="dim", label_style="dim")
         if room is _ALL and (why := sheet.words.why(told)):
             lines += sheet.para("", why)
-        said = outline.testimony(self.report.diagnoses[0], self.report, sheet.words, room.raw)
+        said = outline.testimony(self.report.diagnoses[0], self.report, sheet.words, room.raw, plain=True)
         for place, (who, text) in enumerate(said[: room.evidence], 1):
             hidden = len(said) - room.evidence if place == room.evidence else 0
             shown = f"{text} (+{hidden}: -v)" if hidden > 0 else text

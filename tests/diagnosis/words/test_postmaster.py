@@ -40,7 +40,7 @@ async def test_postmaster_refused_otherwise_says_nothing_about_an_unknown_mailbo
 async def test_postmaster_refused_alike_takes_the_certainty_but_not_the_cause() -> None:
     found = await named({YOU: UNKNOWN.format(YOU), POSTMASTER: UNKNOWN.format(POSTMASTER.upper())})
 
-    assert (found.code, found.confidence) == ("recipient-refused", "ambiguous")
+    assert (found.code, found.confidence) == ("recipient-refused", "possible")
     assert [each.code for each in found.alternatives] == ["local-domain-trap", "user-unknown"]
 
 
@@ -55,7 +55,7 @@ async def test_words_that_nobody_knows_are_likely_about_the_mailbox_where_postma
 async def test_a_code_about_something_else_keeps_an_unknown_mailbox_from_the_lead(code: str) -> None:
     found = await named({YOU: f"{code}no\r\n"})
 
-    assert (found.code, found.confidence) == ("recipient-refused", "ambiguous")
+    assert (found.code, found.confidence) == ("recipient-refused", "possible")
 
 
 async def test_words_that_name_another_cause_are_believed_whatever_postmaster_gets() -> None:

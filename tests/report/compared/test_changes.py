@@ -182,7 +182,7 @@ def on_two_ports(versions: dict[int, str], *, refused: int = 0) -> Report:
     for one in ways:
         subject = Subject(samples.NAME, "127.0.0.1", one.port, one.mode)
         broke = Kind.REFUSED if one.port == refused else None
-        results.append(samples.result("port", subject, outcome=PortFacts(broke=broke, detail="", seconds=0.1)))
+        results.append(samples.result("port", subject, outcome=PortFacts(broke=broke, seconds=0.1)))
         tls = TlsFacts(mode=one.mode, starttls=None, plain=False, version=versions[one.port], cipher="x")
         results += (
             [samples.result("tls", subject, outcome=tls), samples.result("greeting", subject)] if not broke else []

@@ -237,9 +237,13 @@ def test_the_same_in_chinese() -> None:
 @pytest.mark.parametrize(
     ("outcome", "status", "why"),
     [
-        (Failure(Kind.DEADLINE, Stage.TLS, "left"), "could not tell", "TLS handshake: time was up"),
-        (Blocked(Stage.CONNECT, Kind.REFUSED, "no"), "not reached", "connection: the connection was refused (no)"),
-        (Skipped("no <password>"), "not asked", "no <password>"),
+        (Failure(Kind.DEADLINE, Stage.TLS, "not-waited-for"), "could not tell", "TLS handshake: time was up"),
+        (
+            Blocked(Stage.CONNECT, Kind.REFUSED, "imap-said", {"words": "no"}),
+            "not reached",
+            "connection: the connection was refused (no)",
+        ),
+        (Skipped("imap-said", {"words": "no <password>"}), "not asked", "no <password>"),
     ],
 )
 def test_a_result_without_facts_says_why(outcome: Any, status: str, why: str) -> None:
@@ -366,7 +370,7 @@ def test_many_names_and_many_certificates_are_cut() -> None:
 
 
 def test_signs_are_those_of_every_layout() -> None:
-    page = Page(cells.results(samples.ambiguous().results))
+    page = Page(cells.results(samples.possible().results))
     assert set(page.text) & set(outline.SYMBOLS.values()) >= {"✓", "✗"}
 
 

@@ -73,7 +73,7 @@ def test_every_report_gives_a_valid_notebook_without_outputs(name: str, lang: st
 
 @spoken
 def test_the_words_are_there_before_anything_is_run(lang: str) -> None:
-    told, said = samples.ambiguous(), Page(words(written(samples.ambiguous(), lang=lang))).text
+    told, said = samples.possible(), Page(words(written(samples.possible(), lang=lang))).text
     known, diagnosis = advice.Words(lang, told), escape.diagnosis(told.diagnoses[0])
     assert known.summary(diagnosis) in said
     assert "535 5.7.8 Error: [bold]authentication[/bold] failed [x]" in said

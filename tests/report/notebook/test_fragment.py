@@ -134,7 +134,7 @@ def test_the_same_in_chinese():
 
 @spoken
 def test_all_steps_alternatives_and_second_faults_are_told(lang):
-    report = samples.ambiguous()
+    report = samples.possible()
     words = advice.Words(lang, report)
     text = re.sub(r"\s+", " ", text_of(fragment.render(report, lang=lang)))
     first, second = report.diagnoses

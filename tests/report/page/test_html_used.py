@@ -15,7 +15,7 @@ from tests.devtools import Browser, browsing
 from tests.report.samples import ALL
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
-SEVERAL = [ALL[name] for name in ("healthy", "expired", "ambiguous", "unfinished", "hostile")]
+SEVERAL = [ALL[name] for name in ("healthy", "expired", "possible", "unfinished", "hostile")]
 HAN = re.compile(r"[\u3000-\u9fff]")
 UNFOLD = "document.querySelectorAll('details').forEach(one => { one.open = true })"
 # what is wider than the window, but for the transcript, which has a box to scroll in
@@ -104,7 +104,7 @@ def test_the_language_is_chosen_by_keyboard(browser: Browser) -> None:
 
 
 def test_details_open_by_click_and_by_keyboard(browser: Browser) -> None:
-    browser.show(html.render(ALL["ambiguous"]))
+    browser.show(html.render(ALL["possible"]))
     opened = "[...document.querySelectorAll('details')].filter(one => one.open).length"
     assert browser.ask(opened) == 0
     browser.click(".folded summary")

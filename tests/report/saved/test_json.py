@@ -142,7 +142,7 @@ FULL = report(
             code="tls-missing-intermediate",
             subject="mx.test:465",
             confidence=core.Confidence.LIKELY,
-            alternatives=(core.Alternative("private-root", core.Confidence.AMBIGUOUS),),
+            alternatives=(core.Alternative("private-root", core.Confidence.POSSIBLE),),
             evidence=(
                 core.Evidence(core.Who.SERVER, AT, Stage.AUTH, b"535 \xb5\xc7 \\\x00\r\n", "reply"),
                 core.Evidence(core.Who.SMTPCHECK, AT.replace(microsecond=0), Stage.TLS, "登录".encode(), HOSTILE),
@@ -154,10 +154,13 @@ FULL = report(
     ),
     results=(
         result(WideFacts(chain=(Certificate(b"\x30\x82\x00\xff", AT),), first=Certificate(b"", AT)), V6, findings=2),
-        result(core.Failure(Kind.DEADLINE, Stage.TLS, HOSTILE), Subject("b.test")),
+        result(core.Failure(Kind.DEADLINE, Stage.TLS, HOSTILE, {HOSTILE: HOSTILE}), Subject("b.test")),
         result(core.Failure(Kind.BUG, Stage.TLS), Subject("c.test")),
-        result(core.Blocked(Stage.CONNECT, Kind.REFUSED, "by a.test"), Subject("a[b]:25/plain")),
-        result(core.Skipped("no NTP server"), Subject("")),
+        result(
+            core.Blocked(Stage.CONNECT, Kind.REFUSED, "system-error", {"errno": "ECONNREFUSED", "os": "by a.test"}),
+            Subject("a[b]:25/plain"),
+        ),
+        result(core.Skipped("no-times"), Subject("")),
         result(WideFacts(), Subject("a", "", 25), findings=1),
         result(WideFacts(), Subject("a:25"), findings=3),
     ),
@@ -173,7 +176,7 @@ FULL = report(
         ),
     ),
     experiments=(core.Experiment("mode", "mx.test:465"),),
-    contacts=(core.Contact("resolver", "127.0.0.1:53", "names"),),
+    contacts=(core.Contact("resolver", "127.0.0.1:53", "contact-control", {"names": 2}),),
     environment={"python": "3.11", HOSTILE: HOSTILE},
 )
 
@@ -433,7 +436,7 @@ def changed(change: Any) -> str:
 
 
 BROKEN = {
-    "$.schema": lambda d: d.update(schema=2),
+    "$.schema": lambda d: d.update(schema=3),
     "$.schema: ": lambda d: d.update(schema=True),
     "$: unknown key 'extra'": lambda d: d.update(extra=1),
     "$: no verdict": lambda d: d.pop("verdict"),

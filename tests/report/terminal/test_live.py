@@ -98,7 +98,7 @@ def test_the_wait_for_the_mailbox_is_one_of_the_way():
 
 
 def test_several_endpoints_have_a_line_each_and_the_login_is_the_elected_ones():
-    port = PortFacts(broke=None, detail="", seconds=0.1)
+    port = PortFacts(broke=None, seconds=0.1)
     up = [samples.result("port", subject, outcome=port) for subject in (ASIDE, HERE)]
     talks = (walked(ASIDE, Stage.CONNECT), walked(HERE, Stage.TLS))
     glimpse = Glimpse((*names("127.0.0.1", "::1"), *up), talks, ((ASIDE, Stage.GREETING), (HERE, Stage.CERTIFICATE)))
