@@ -36,7 +36,8 @@ def main() -> None:
     if options == ["--write"]:
         LIST.write_text("".join(f"{test}\n" for test in sorted(seen)))
     elif wrong := complaints(set(LIST.read_text().splitlines()), seen):
-        update = f"Added or renamed? pytest -m 'servers or browser' --junitxml=junit.xml && python {sys.argv[0]} junit.xml --write"
+        run = "pytest -m 'servers or browser' --junitxml=junit.xml"
+        update = f"Added or renamed? {run} && python {sys.argv[0]} junit.xml --write"
         sys.exit("\n".join(["Tests on real servers and in a real browser:", *wrong, update]))
 
 
