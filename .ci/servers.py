@@ -1,4 +1,4 @@
-"""Did every test on a real server pass, none skipped and none lost?
+"""Did every test on a real server or in a real browser pass, none skipped and none lost?
 
 usage: .ci/servers.py JUNIT.xml [--write]
 """
@@ -9,15 +9,17 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+MARKS = ("servers", "browser")
 LIST = Path(__file__).with_name("servers.txt")
 
 
 def outcomes(junit: Path) -> dict[str, str]:
-    """The id of every test marked `servers`, and how it ended: passed, skipped, failure or error."""
+    """The id of every test with one of the marks, and how it ended: passed, skipped, failure or error."""
     seen = {}
     for case in ET.parse(junit).iter("testcase"):  # noqa: S314 - our own pytest wrote it a moment ago
         ended = next((kind for kind in ("error", "failure", "skipped") if case.find(kind) is not None), "passed")
-        seen |= {mark.get("value", ""): ended for mark in case.iterfind("properties/property[@name='servers']")}
+        marks = (mark for mark in case.iterfind("properties/property") if mark.get("name") in MARKS)
+        seen |= {mark.get("value", ""): ended for mark in marks}
     return seen
 
 
@@ -34,8 +36,9 @@ def main() -> None:
     if options == ["--write"]:
         LIST.write_text("".join(f"{test}\n" for test in sorted(seen)))
     elif wrong := complaints(set(LIST.read_text().splitlines()), seen):
-        update = f"Added or renamed? pytest -m servers --junitxml=junit.xml && python {sys.argv[0]} junit.xml --write"
-        sys.exit("\n".join(["Tests on real servers:", *wrong, update]))
+        run = "pytest -m 'servers or browser' --junitxml=junit.xml"
+        update = f"Added or renamed? {run} && python {sys.argv[0]} junit.xml --write"
+        sys.exit("\n".join(["Tests on real servers and in a real browser:", *wrong, update]))
 
 
 main()

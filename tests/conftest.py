@@ -19,17 +19,23 @@ from tests.servers.issuer import Issuer, issuer_site
 from tests.servers.loopback import guarded
 
 SERVERS = {"postfix", "dovecot", "exim", "unbound", "chrony", "faketime"}
+NEEDED = ("servers", "browser")
 CERTIFICATES = ("good", "missing-intermediate", "wrong-host", "expired", "not-yet-valid", "self-signed")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses a real server, and say so in the JUnit file, where .ci/servers.py looks for it."""
+    """Mark what uses a real server; say in the JUnit file what needs a Debian package, for .ci/servers.py.
+
+    Workers (pytest-xdist, `--dist loadgroup`) share no fixture: one of them has the servers, one the browser.
+    """
     for item in items:
         if SERVERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.servers)
-        if item.get_closest_marker("servers"):
-            item.user_properties.append(("servers", item.nodeid))
+        for needed in NEEDED:
+            if item.get_closest_marker(needed):
+                item.user_properties.append((needed, item.nodeid))
+                item.add_marker(pytest.mark.xdist_group(needed))
 
 
 @pytest.fixture(autouse=True)

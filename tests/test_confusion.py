@@ -12,7 +12,7 @@ from tests.expectations import EXPECTED, Expectation
 async def test_what_comes_out_as_expected_is_no_objection() -> None:
     rows = await table(["healthy", "auth-refused", "certificate-chain-incomplete-no-aia"])
 
-    assert [row.grade for row in rows] == [Grade.HEALTHY, Grade.NAMED, Grade.POSSIBLE]
+    assert [row.grade for row in rows] == [Grade.HEALTHY, Grade.CERTAIN, Grade.POSSIBLE]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from smtpcheck import route
-from smtpcheck.core import Finding, Probe, Result, Rule, Severity, Stage, Subject, Target
+from smtpcheck.contract import Probe
+from smtpcheck.core import Finding, Result, Rule, Severity, Stage, Subject, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +49,25 @@ class Lucky(Probe[LuckyFacts]):
         if facts.port % self.divisor == 0:
             yield self.found("lucky-port", port=facts.port)
 '''
-ADVICE = {
-    "en": 'summary = "port {port} is a lucky number"\nsteps = ["Keep it."]\notherwise = "move on"\n',
-    "zh_CN": 'summary = "端口 {port} 是个吉利数字"\nsteps = ["保持不变。"]\notherwise = "继续"\n',
-}
+ADVICE = """
+[en]
+summary = "port {port} is a lucky number"
+steps = ["Keep it."]
+otherwise = "move on"
+
+[zh-CN]
+summary = "端口 {port} 是个吉利数字"
+steps = ["保持不变。"]
+otherwise = "继续"
+"""
 
 
 def test_a_dropped_probe_shows_up_everywhere(tmp_path: Path) -> None:
     package = tmp_path / "smtpcheck"
     shutil.copytree(Path(smtpcheck.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     (package / "probes" / "lucky.py").write_text(PROBE, encoding="utf-8")
-    for lang, text in ADVICE.items():
-        (package / "advice" / lang / "lucky-port.toml").write_text(text, encoding="utf-8")
+    (package / "advice" / "lucky").mkdir()
+    (package / "advice" / "lucky" / "lucky-port.toml").write_text(ADVICE, encoding="utf-8")
 
     with background() as lab:
         practice = lab.start("healthy")

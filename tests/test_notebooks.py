@@ -11,7 +11,6 @@ import re
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,7 +63,6 @@ class Ran:
     cells: dict[str, NotebookNode]
     """Of code, by id."""
     after: dict[str, Any]
-    seconds: float
     left: tuple[str, ...]
     """What is in the kernel's temporary and working folders after its end."""
     alive: bool
@@ -92,13 +90,12 @@ async def execute(path: Path, home: Path, **environ: str) -> Ran:
     manager = AsyncKernelManager(transport="ipc", ip=str(home / "k"), connection_file=str(home / "kernel.json"))
     resources = {"metadata": {"path": str(folders["CWD"])}}
     client = NotebookClient(book, km=manager, timeout=20, startup_timeout=40, resources=resources)
-    began = time.monotonic()
     async with asyncio.timeout(SECONDS):
         await client.async_execute(env=env, cleanup_kc=True)
     cells = {cell.id: cell for cell in book.cells if cell.cell_type == "code"}
     after = ast.literal_eval(cells.pop("after").outputs[0].data["text/plain"])
     left = tuple(str(each) for name in ("TMPDIR", "CWD") for each in folders[name].iterdir())
-    return Ran(path.name, cells, after, time.monotonic() - began, left, await manager.is_alive())
+    return Ran(path.name, cells, after, left, await manager.is_alive())
 
 
 async def in_turn(path: Path, turns: asyncio.Semaphore) -> Ran:
@@ -181,11 +178,10 @@ def test_every_notebook_is_in_the_list_and_every_probe_in_a_notebook() -> None:
 # As run
 
 
-def test_a_notebook_runs_without_a_complaint_and_in_time(ran: Ran) -> None:
+def test_a_notebook_runs_without_a_complaint(ran: Ran) -> None:
     outputs = [output for cell in ran.cells.values() for output in cell.outputs]
     assert {output.output_type for output in outputs} <= {"execute_result", "display_data"}
     assert all(cell.execution_count for cell in ran.cells.values())
-    assert ran.seconds < SECONDS
 
 
 def test_a_notebook_leaves_nothing_behind_and_never_leaves_this_machine(ran: Ran) -> None:

@@ -48,7 +48,7 @@ def test_a_table_holds_the_options_of_check_under_their_own_names(folder: Path) 
     entry = one(
         folder,
         """
-        [settings.qq]
+        [targets.qq]
         target = "me@qq.com"
         from = "me@qq.com"
         to = ["a@b.test"]
@@ -88,10 +88,10 @@ def test_what_stands_above_the_tables_holds_for_all_and_a_table_wins(folder: Pat
         warn_days = 30
         [targets]
         short = "a.test:25"
-        [settings.long]
+        [targets.long]
         target = "b.test:25"
         deadline = 9
-        [settings.long.chain]
+        [targets.long.chain]
         warn_days = 60
         """,
     )
@@ -104,7 +104,7 @@ def test_what_stands_above_the_tables_holds_for_all_and_a_table_wins(folder: Pat
 
 def test_paths_start_from_the_file_that_names_them(folder: Path) -> None:
     entry = one(
-        folder, '[settings.x]\ntarget = "me@x.test"\nca_file = "ca.pem"\nsecret = "file:code"\nattach = ["a"]\n'
+        folder, '[targets.x]\ntarget = "me@x.test"\nca_file = "ca.pem"\nsecret = "file:code"\nattach = ["a"]\n'
     )
 
     assert entry.options["ca_file"] == str(folder / "ca.pem")
@@ -119,10 +119,10 @@ def test_layers_win_key_by_key(folder: Path) -> None:
     write(
         folder, '[tool.smtpcheck]\ndeadline = 1\nwait = 1\n[tool.smtpcheck.targets]\np = "p.test"\n', "pyproject.toml"
     )
-    write(folder, 'deadline = 2\nntp = "n.test"\n[settings.t]\ntarget = "t.test"\nuser = "u"\n')
+    write(folder, 'deadline = 2\nntp = "n.test"\n[targets.t]\ntarget = "t.test"\nuser = "u"\n')
     write(
         folder,
-        'deadline = 3\n[settings.t]\ntarget = "staging.test"\n[settings.s]\ntarget = "s.test"\n',
+        'deadline = 3\n[targets.t]\ntarget = "staging.test"\n[targets.s]\ntarget = "s.test"\n',
         "smtpcheck.staging.toml",
     )
     environ = {"SMTPCHECK_ENV": "staging", "SMTPCHECK__TARGETS__T__WAIT": "7", "SMTPCHECK__DEADLINE": "4"}
@@ -136,7 +136,7 @@ def test_layers_win_key_by_key(folder: Path) -> None:
 
 def test_the_environment_is_chosen_by_the_flag_before_the_variable_and_by_dotenv_last(folder: Path) -> None:
     for name in ("a", "b", "c"):
-        write(folder, f'[settings.t]\ntarget = "{name}.test"\n', f"smtpcheck.{name}.toml")
+        write(folder, f'[targets.t]\ntarget = "{name}.test"\n', f"smtpcheck.{name}.toml")
     write(folder, "SMTPCHECK_ENV=c\n", ".env")
 
     assert read(folder, {}).entries[0].spec == "c.test"
@@ -166,7 +166,7 @@ def test_a_variable_has_the_type_of_its_option(
 
 
 def test_a_variable_turns_a_knob(folder: Path) -> None:
-    entry = one(folder, '[settings.x]\ntarget = "x.test"\n', SMTPCHECK__CHAIN__WARN_DAYS="3")
+    entry = one(folder, '[targets.x]\ntarget = "x.test"\n', SMTPCHECK__CHAIN__WARN_DAYS="3")
 
     assert chain_of(entry).warn_days == 3
 
@@ -175,7 +175,7 @@ def test_another_settings_file_stands_alone(folder: Path) -> None:
     write(folder, "deadline = 5\n")
     other = folder / "deploy"
     other.mkdir()
-    write(other, '[settings.x]\ntarget = "x.test"\n', "mail.toml")
+    write(other, '[targets.x]\ntarget = "x.test"\n', "mail.toml")
 
     (entry,) = read(folder, {}, file=other / "mail.toml").entries
 
@@ -188,18 +188,18 @@ def test_another_settings_file_stands_alone(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ('[settings.x]\ndedline = 1', "targets.x.dedline: no such option or probe; did you mean deadline?"),
-        ('[settings.x.chian]\nx = 1', "targets.x.chian: no such option or probe; did you mean chain?"),
-        ('[settings.x.chain]\nwarn_day = 1', "targets.x.chain.warn_day: chain has no such knob; did you mean"),
-        ('[settings.x.chain]\nwarn_days = "soon"', "targets.x.chain.warn_days takes a whole number"),
-        ('[settings.x]\ntarget = "h"\nmode = "ssl"', "targets.x.mode is one of: auto, starttls, implicit, plain"),
-        ('[settings.x]\ntarget = "h"\nsend = "yes"', "targets.x.send takes true or false"),
-        ('[settings.x]\ntarget = "h"\nto = [1]', "targets.x.to takes a list of texts in quotes"),
+        ('[targets.x]\ndedline = 1', "targets.x.dedline: no such option or probe; did you mean deadline?"),
+        ('[targets.x.chian]\nx = 1', "targets.x.chian: no such option or probe; did you mean chain?"),
+        ('[targets.x.chain]\nwarn_day = 1', "targets.x.chain.warn_day: chain has no such knob; did you mean"),
+        ('[targets.x.chain]\nwarn_days = "soon"', "targets.x.chain.warn_days takes a whole number"),
+        ('[targets.x]\ntarget = "h"\nmode = "ssl"', "targets.x.mode is one of: auto, starttls, implicit, plain"),
+        ('[targets.x]\ntarget = "h"\nsend = "yes"', "targets.x.send takes true or false"),
+        ('[targets.x]\ntarget = "h"\nto = [1]', "targets.x.to takes a list of texts in quotes"),
         ('[target.x]\ntarget = "h"', "target: no such option or probe; did you mean targets?"),
-        ("[settings.x]\nuser = 'u'", "targets.x: say what to check, as target = "),
-        ("targets = 'x'", "write [settings.NAME], a table for each target"),
+        ("[targets.x]\nuser = 'u'", "targets.x: say what to check, as target = "),
+        ("targets = 'x'", "write [targets.NAME], a table for each target"),
         ('[targets."a b"]\ntarget = "h"', "a target's name is of letters"),
-        ("[settings.x\n", "smtpcheck.toml: "),
+        ("[targets.x\n", "smtpcheck.toml: "),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_place_and_what_was_meant(folder: Path, text: str, expected: str) -> None:
@@ -225,7 +225,7 @@ def test_a_mistake_is_named_with_its_place_and_what_was_meant(folder: Path, text
         'mode = "hunter2"',
     ],
 )
-@pytest.mark.parametrize("head", ['[settings.x]\ntarget = "me@x.test"\n', ""])
+@pytest.mark.parametrize("head", ['[targets.x]\ntarget = "me@x.test"\n', ""])
 def test_no_mistake_repeats_a_value(folder: Path, line: str, head: str) -> None:
     message = said(folder, head + line + "\n")
 
@@ -235,9 +235,9 @@ def test_no_mistake_repeats_a_value(folder: Path, line: str, head: str) -> None:
 
 
 def test_a_password_in_a_variable_or_in_a_target_is_not_repeated(folder: Path) -> None:
-    write(folder, '[settings.x]\ntarget = "x.test"\n')
+    write(folder, '[targets.x]\ntarget = "x.test"\n')
     message = said(folder, environ={"SMTPCHECK__TARGETS__X__PASSWORD": "hunter2"})
-    entry = one(folder, '[settings.x]\ntarget = "me:hunter2@x.test"\n')
+    entry = one(folder, '[targets.x]\ntarget = "me:hunter2@x.test"\n')
     with pytest.raises(UsageError) as error:
         aimed(entry, {})
 
@@ -246,7 +246,7 @@ def test_a_password_in_a_variable_or_in_a_target_is_not_repeated(folder: Path) -
 
 
 def test_a_variable_for_a_target_that_is_none_is_a_mistake(folder: Path) -> None:
-    write(folder, '[settings.work]\ntarget = "x.test"\n')
+    write(folder, '[targets.work]\ntarget = "x.test"\n')
 
     message = said(folder, environ={"SMTPCHECK__TARGETS__WROK__USER": "u"})
 
@@ -279,7 +279,7 @@ def test_variables_are_never_shown() -> None:
 
 
 def test_a_targets_line_is_found(folder: Path) -> None:
-    write(folder, "# [settings.b]\n[settings.a]\n\n  [ targets . 'b' ]\n")
+    write(folder, "# [targets.b]\n[targets.a]\n\n  [ targets . 'b' ]\n")
     write(folder, "[tool.smtpcheck.targets.b]\n", "pyproject.toml")
 
     assert line_of(folder / "smtpcheck.toml", "b") == 3

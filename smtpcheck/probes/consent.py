@@ -10,7 +10,7 @@ from smtpcheck import consent, route
 from smtpcheck.consent import Claim
 from smtpcheck.contract import Context, Probe
 from smtpcheck.core import Finding, Result, Rule, Severity, Stage, Subject, Target, TargetKind
-from smtpcheck.target import credentials
+from smtpcheck.target.credentials import allow_option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class Consent(Probe[ConsentFacts]):
         """Without the user's yes no secret was sent; a provider found through the MX table is named."""
         if facts.claim == Claim.NONE:
             code = "consent-imap-host" if facts.mailbox else "consent-submission-host"
-            yield self.found(code, host=facts.host, domain=facts.account, option=credentials.allow_option(facts.host))
+            yield self.found(code, host=facts.host, domain=facts.account, option=allow_option(facts.host))
         elif facts.claim == Claim.EXCHANGER:
             yield self.found("consent-provider-host", host=facts.host, domain=facts.account)
         elif facts.claim == Claim.DNSSEC:

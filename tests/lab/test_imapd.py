@@ -413,11 +413,13 @@ async def test_never() -> None:
 
 async def test_slow() -> None:
     async with served(fault="slow", at="NOOP", seconds=0.3) as server, line(server) as (reader, writer):
-        for command, least, most in ((b"CAPABILITY", 0.0, 0.2), (b"NOOP", 0.3, 2.0)):
-            started = time.monotonic()
-            writer.write(b"a " + command + b"\r\n")
-            await reader.readuntil(b"a OK")
-            assert least <= time.monotonic() - started < most
+        started = time.monotonic()
+        writer.write(b"a NOOP\r\n")
+        await reader.readuntil(b"a OK")
+        assert time.monotonic() - started >= 0.3
+    async with served(fault="slow", at="NOOP", seconds=600) as server, line(server) as (reader, writer):
+        writer.write(b"a CAPABILITY\r\n")
+        await reader.readuntil(b"a OK")
 
 
 # Faults by name
@@ -524,7 +526,7 @@ async def test_endless(fault: str, start: bytes) -> None:
 
 @pytest.mark.parametrize("fault", ["", *ImapFault])
 async def test_stops_clean_in_the_middle(fault: str, chain: Served) -> None:
-    server = ImapServer(mode=Mode.PLAIN, accounts=ACCOUNTS, fault=fault, at="NOOP", seconds=60)
+    server = ImapServer(mode=Mode.PLAIN, accounts=ACCOUNTS, fault=fault, at="NOOP", seconds=600)
     secure = ImapServer(mode=Mode.IMPLICIT, context=chain.server_context(), accounts=ACCOUNTS)
     await server.start()
     await secure.start()
@@ -532,8 +534,6 @@ async def test_stops_clean_in_the_middle(fault: str, chain: Served) -> None:
     half.write(bytes.fromhex("16030100"))
     async with line(server) as (_, writer):
         writer.write(b"a NOOP\r\n")
-        started = time.monotonic()
         await server.stop()
         await secure.stop()
-        assert time.monotonic() - started < 3
     half.transport.abort()

@@ -408,12 +408,12 @@ def test_more_than_the_bound_is_refused() -> None:
     ids=lambda text: text[:20].decode("latin-1").strip(),
 )
 def test_large_and_odd_texts_take_no_long_time(text: bytes) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     found = answer(text[:MAX_INPUT])
     render(found)
 
     assert len(found.named) <= MAX_NAMED
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 @given(st.text(max_size=300) | st.binary(max_size=300))

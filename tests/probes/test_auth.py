@@ -9,7 +9,6 @@ import json
 import pickle
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -262,14 +261,12 @@ async def test_a_name_given_comes_before_the_provider() -> None:
 
 @pytest.mark.parametrize("proof", ["nonce", "costly", "cheap"])
 async def test_a_broken_challenge_is_not_answered(proof: str) -> None:
-    began = time.monotonic()
     async with Lab() as lab:
         practice = await offering(lab, "SCRAM-SHA-256 PLAIN", proof=proof)
         report = await checked(practice, auth="SCRAM-SHA-256")
 
     assert facts(report).broke is Kind.GARBAGE
     assert [line.split()[0] for line in heard(practice)] == [b"AUTH", b"*", b"QUIT"]
-    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(("proof", "code"), [("signature", "signature-wrong"), ("missing", "signature-missing")])

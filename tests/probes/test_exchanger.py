@@ -55,7 +55,6 @@ async def test_a_bad_exchange_before_a_good_one_is_a_warning_and_the_domain_is_h
         assert named(report, "warn", "fail") == BEST[kind]
         mine = [f for f in report.findings if f.code.startswith("mx-") and f.code != "mx-target-private"]
         assert {f.seen.get("exchange", f.seen.get("name")) for f in mine} == {bad}
-        assert report.elapsed < 4
         assert_lossless(report)
 
 

@@ -132,7 +132,6 @@ async def test_a_domain_whose_aliases_go_round_ends_and_is_not_called_absent() -
         report = await many.check()
 
         assert named(report, "fail") == {"dns-servfail"}
-        assert report.elapsed < 3
 
 
 async def test_twelve_exchanges_are_eight_endpoints_the_best_ones_however_slow_they_resolve() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ EXAMPLE = Path(__file__).parents[2] / "reports" / "example.json"
 every = pytest.mark.parametrize("name", formats.names())
 
 
+@cache
 def recorded() -> Report:
     """A report with all the facts that a real run has."""
     return replay.saved(EXAMPLE.read_bytes())[0]
@@ -60,13 +62,23 @@ def test_several_targets_are_all_in_one_document(name: str, lang: str) -> None:
     assert "example.test" in told
 
 
+@cache
+def hostile(attack: str) -> tuple[Report, Report, list[Report]]:
+    """The recorded report with a stranger's words after the text and ahead of it, and others with both."""
+    after, ahead = attacked(recorded(), attack)
+    return (
+        after,
+        ahead,
+        [one for sample in ("refused", "expired", "unfinished") for one in attacked(ALL[sample], attack)],
+    )
+
+
 @every
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_nothing_in_it_moves_a_terminal_or_a_reader(name: str, attack: str) -> None:
     if name == "json" and attack == "surrogate":
         pytest.skip("half a character is refused there: see test_json")
-    after, ahead = attacked(recorded(), attack)
-    others = [one for sample in ("refused", "expired", "unfinished") for one in attacked(ALL[sample], attack)]
+    after, ahead, others = hostile(attack)
     for told in (
         formats.render([after], name),
         formats.render([ahead], name, lang="zh-CN"),

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -72,15 +71,6 @@ def test_the_file_is_read_on_first_use_and_not_at_import() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
 
     assert done.stdout == "[] [] 1\n"
-
-
-def test_parsing_the_table_takes_less_than_30_ms() -> None:
-    def seconds() -> float:
-        start = time.perf_counter()
-        parse_table(TEXT)
-        return time.perf_counter() - start
-
-    assert min(seconds() for _ in range(5)) < 0.030
 
 
 def test_all_36_providers_are_there_once() -> None:
@@ -453,10 +443,7 @@ def test_an_exception_is_needed(host: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE, ids=lambda name: ascii(name[:12]))
 def test_hostile_names_find_nothing(name: str) -> None:
-    start = time.perf_counter()
-
     assert [by_domain(name), by_mx(name), by_host(name), nearest_host(name)] == [None] * 4
-    assert time.perf_counter() - start < 1.0
 
 
 @given(st.text(max_size=300) | st.text(alphabet="smtp.q163x*-\u3002", max_size=260))

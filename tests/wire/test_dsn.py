@@ -153,11 +153,11 @@ def test_parts_are_bounded() -> None:
 def test_a_message_nested_without_end_is_refused_soon() -> None:
     head = b"From: a@b.c\nTo: a@b.c\n"
     inner = b"".join(b"Content-Type: multipart/mixed; boundary=B%d\n\n--B%d\n" % (i, i) for i in range(15000))
-    began = time.monotonic()
+    began = time.process_time()
 
     with pytest.raises(ProtocolError):
         parse_bounce(head + inner)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 @given(st.binary(max_size=3000))

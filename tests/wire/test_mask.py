@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -22,6 +23,7 @@ from smtpcheck.wire.sasl import CramMd5, Line, Plain, Scram, mask_for
 from tests.canaries import CANARY as LONGER
 from tests.canaries import FORMS as MORE_FORMS
 from tests.canaries import folded
+from tests.every import every
 
 CANARY = 'p/+="é密码 x'
 WESTERN = 'p/+="é£ x'
@@ -32,8 +34,14 @@ def b64(text: str | bytes) -> bytes:
     return base64.b64encode(text.encode() if isinstance(text, str) else text)
 
 
+@cache
 def knowing(secret: str) -> Mask:
     return mask_for((USER, Secret(secret)))
+
+
+@cache
+def in_all_forms(secret: str) -> tuple[tuple[str, bytes], ...]:
+    return tuple((form.name, form.write(secret)) for form in FORMS)
 
 
 # The mask
@@ -82,17 +90,15 @@ FORMS = (
 AROUND = (b"", b"535 5.7.8 Error: ", b"x", b"\xff")
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda f: f.name)
-@pytest.mark.parametrize("before", AROUND)
-@pytest.mark.parametrize("secret", [CANARY, CANARY + CANARY, WESTERN, "hunter22", "\tpadded é"])
+@every(secret=(CANARY, CANARY + CANARY, WESTERN, "hunter22", "\tpadded é"), before=AROUND, form=FORMS)
 def test_mask(form: Form, before: bytes, secret: str) -> None:
     written = form.write(secret)
     masked = knowing(secret)(before + written + b" - bye")
     assert MASK in masked
     assert masked.startswith(before)
     assert masked.endswith(b" - bye")
-    for other in FORMS:
-        assert other.write(secret) not in masked, other.name
+    for name, other in in_all_forms(secret):
+        assert other not in masked, name
 
 
 def test_mask_of_latin_1() -> None:
@@ -100,10 +106,12 @@ def test_mask_of_latin_1() -> None:
     assert masked == b"no: " + MASK + b"."
 
 
-@pytest.mark.parametrize("shift", range(6))
-@pytest.mark.parametrize("after", [b"", b"!", b"!!", b"!!!"])
-@pytest.mark.parametrize("secret", [CANARY, CANARY[1:], CANARY[2:], "hunter2"])
-@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@every(
+    encode=(base64.b64encode, base64.urlsafe_b64encode),
+    secret=(CANARY, CANARY[1:], CANARY[2:], "hunter2"),
+    after=(b"", b"!", b"!!", b"!!!"),
+    shift=range(6),
+)
 def test_mask_at_every_alignment(shift: int, after: bytes, secret: str, encode: Callable[[bytes], bytes]) -> None:
     """What is left of the base64 decodes to no part of the secret longer than what two groups hold."""
     blob = encode(b"#" * shift + secret.encode() + after)
@@ -164,18 +172,17 @@ def test_without_a_secret_nothing_is_masked() -> None:
 
 
 @pytest.mark.parametrize("said", [b"p/+=", b'p/+="\xc3\xa9', b"A", b"AHRp", bytes(range(256)), b"%70%2F"])
-def test_mask_takes_linear_time(said: bytes) -> None:
+def test_four_times_the_text_takes_no_sixteen_times_the_work(said: bytes) -> None:
     mask = knowing(CANARY)
 
     def seconds(size: int) -> float:
         text = said * (size // len(said))
-        started = time.perf_counter()
+        started = time.process_time()
         mask(text)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     small = min(seconds(1 << 14) for _ in range(3))
     large = min(seconds(1 << 16) for _ in range(3))
-    assert large < 1
     assert large < 12 * small + 0.01
 
 
@@ -195,8 +202,7 @@ def places(form: bytes) -> dict[str, list[bytes]]:
     }
 
 
-@pytest.mark.parametrize("place", list(places(b"")))
-@pytest.mark.parametrize("form", list(MORE_FORMS))
+@every(form=MORE_FORMS, place=places(b""))
 def test_every_form_is_masked_in_every_place(form: str, place: str) -> None:
     written = MORE_FORMS[form](LONGER)
     said = places(written)[place]
@@ -209,7 +215,7 @@ def test_every_form_is_masked_in_every_place(form: str, place: str) -> None:
     assert len(left) <= len(around) + len(MORE_FORMS[form]("")) + 10, masked
 
 
-@pytest.mark.parametrize("form", list(MORE_FORMS))
+@every(form=MORE_FORMS)
 def test_every_form_is_masked_in_text_with_its_codes(form: str) -> None:
     """A reply as it came over the line: in evidence of what could not be read as a reply."""
     first, second = MORE_FORMS[form](LONGER)[:9], MORE_FORMS[form](LONGER)[9:]
@@ -226,14 +232,21 @@ WITHOUT = [
 @pytest.mark.parametrize("missing", [each for _, each in WITHOUT], ids=[name for name, _ in WITHOUT])
 def test_no_row_can_be_left_out(missing: dict[str, object]) -> None:
     """With one way of writing or reading switched off, a form comes through that is masked with all of them."""
-    less, whole = Mask(**missing), Mask()  # type: ignore[arg-type]
-    for mask in (less, whole):
-        mask.add(LONGER, USER)
-        mask.add("hunter2", USER)
-        mask.add(ODD, USER)
-        mask.add(PAIRED, USER)
+    less = knowing_several(Mask(**missing))  # type: ignore[arg-type]
+    assert any(less.lines(text) != masked for text, masked in masked_by_all())
+
+
+def knowing_several(mask: Mask) -> Mask:
+    for secret in (LONGER, "hunter2", ODD, PAIRED):
+        mask.add(secret, USER)
+    return mask
+
+
+@cache
+def masked_by_all() -> list[tuple[list[bytes], tuple[bytes, ...]]]:
+    whole = knowing_several(Mask())
     texts = [text for form in MORE_FORMS.values() for text in places(form(LONGER)).values()]
-    assert any(less.lines(text) != whole.lines(text) for text in [*SPECIAL, *texts])
+    return [(text, whole.lines(text)) for text in [*SPECIAL, *texts]]
 
 
 QUOTED = quopri.encodestring(LONGER.encode()).strip()

@@ -128,13 +128,13 @@ def test_flaws_are_found_wherever_they_are(before: bytes, odd: bytes, after: byt
 
 
 def test_many_flaws_are_told_once_and_quickly() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     found = flaws(b"a\n" * 2_000_000)
     assert len(found) == MAX_FLAWS + 1
     assert found[-1] == "and more"
     assert flaws(b"x" * 4_000_000)
     assert not flaws((b"x" * 76 + b"\r\n") * 20_000)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

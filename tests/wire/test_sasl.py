@@ -6,7 +6,6 @@ import base64
 import copy
 import json
 import pickle
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -197,10 +196,9 @@ SALT = "W22ZaJ0SNY7soEsUEjb6gQ=="
     ],
 )
 def test_a_server_that_breaks_scram_is_told_nothing(said: str) -> None:
-    scram, began = opened(), time.perf_counter()
+    scram = opened()
     with pytest.raises(ProtocolError):
         scram.answer(b64(said))
-    assert time.perf_counter() - began < 0.5
 
 
 @pytest.mark.parametrize("said", ["", "v=", "v=!", "x=1", "v", VECTORS[1].server_first])

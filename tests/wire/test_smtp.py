@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 
 import pytest
@@ -185,8 +184,8 @@ def test_any_bytes_in_any_pieces(pieces: list[bytes]) -> None:
         assert fed
 
 
-def test_memory_and_time_are_bounded_against_a_flood() -> None:
-    reader, started = ReplyReader(), time.perf_counter()
+def test_memory_is_bounded_against_a_flood() -> None:
+    reader = ReplyReader()
     tracemalloc.start()
     try:
         with pytest.raises(ProtocolError):
@@ -195,7 +194,6 @@ def test_memory_and_time_are_bounded_against_a_flood() -> None:
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
-    assert time.perf_counter() - started < 1
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import contextlib
 import ssl
-import time
 import warnings
 
 import pytest
@@ -357,12 +356,3 @@ def test_no_session_before_the_end() -> None:
     with pytest.raises(RuntimeError):
         _ = Engine(NAME).session
     assert Engine(NAME).shutdown() == b""
-
-
-def test_a_handshake_costs_a_few_milliseconds(good: Served) -> None:
-    context = good.server_context()
-    shake(Engine(NAME), Peer(context))
-    began = time.process_time()
-    for _ in range(5):
-        shake(Engine(NAME), Peer(context))
-    assert (time.process_time() - began) / 5 < 0.05
