@@ -103,9 +103,7 @@ def test_what_stands_above_the_tables_holds_for_all_and_a_table_wins(folder: Pat
 
 
 def test_paths_start_from_the_file_that_names_them(folder: Path) -> None:
-    entry = one(
-        folder, '[targets.x]\ntarget = "me@x.test"\nca_file = "ca.pem"\nsecret = "file:code"\nattach = ["a"]\n'
-    )
+    entry = one(folder, '[targets.x]\ntarget = "me@x.test"\nca_file = "ca.pem"\nsecret = "file:code"\nattach = ["a"]\n')
 
     assert entry.options["ca_file"] == str(folder / "ca.pem")
     assert entry.options["secret"] == f"file:{folder / 'code'}"

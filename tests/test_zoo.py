@@ -466,7 +466,7 @@ NAMES = {
     "rcpt": "recipient-cut-off",
 }
 WORDS = {"hang": "silent", "close": "closed", "reset": "reset"}
-NAMED_BETTER = {"greeting-silent": "greeting-never", "tls-silent": "tls-handshake-hang"}
+NAMED_BETTER = {"greeting-silent": "greeting-never", "tls-{}".format(WORDS["hang"]): "tls-handshake-hang"}
 
 
 def ending(script: Mapping[str, Any], then: str) -> dict[str, Any]:
