@@ -284,6 +284,17 @@ def patched(module: ast.Module) -> Iterator[str]:
                         yield f"{node.lineno}: {ast.unparse(node)}"
 
 
+def test_no_private_module_of_another_package_is_used() -> None:
+    found = {
+        f"{place(path)}: {name}"
+        for path in SOURCES
+        for node in ast.walk(tree(path))
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [])
+        if any(part.startswith("_") for part in name.split(".")) and name != "__future__"
+    }
+    assert not found
+
+
 def test_no_test_replaces_our_modules() -> None:
     found = {place(path): list(patched(tree(path))) for path in sorted(TESTS.rglob("*.py"))}
     assert {name: lines for name, lines in found.items() if len(lines) != REPLACED.get(name, 0)} == {}
