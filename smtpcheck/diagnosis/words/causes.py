@@ -26,7 +26,7 @@ def replied(cause: str) -> Holds:
 def _said(case: Case) -> tuple[str, ...]:
     """The causes that may be behind the words."""
     row = replies.row_of(case.finding, case.target)
-    return postmaster.weighed(case, context.narrowed(case, row.among or (row.cause,)) if row else ())
+    return postmaster.weighed(case, context.narrowed(case, row) if row else ())
 
 
 def by_words(stage: Stage, *others: Cause) -> tuple[Cause, ...]:
