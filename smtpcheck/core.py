@@ -12,7 +12,7 @@ Scalar = str | int | float | bool | None
 
 
 class Stage(StrEnum):
-    """Where on the way of a mail; the order walked depends on the mode (see `PATHS`)."""
+    """Where on the way of a mail; the order walked depends on the mode (see `WALKS`)."""
 
     CONFIG = "config"
     DNS = "dns"
@@ -117,7 +117,8 @@ class Kind(StrEnum):
     BUG = "bug"
 
 
-PATHS: Mapping[Mode, tuple[Stage, ...]] = {
+_TRANSACTION = (Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DELIVERY)
+WALKS: Mapping[Mode, tuple[Stage, ...]] = {
     Mode.STARTTLS: (
         Stage.DNS,
         Stage.CONNECT,
@@ -126,11 +127,8 @@ PATHS: Mapping[Mode, tuple[Stage, ...]] = {
         Stage.STARTTLS,
         Stage.TLS,
         Stage.CERTIFICATE,
-        Stage.AUTH,
-        Stage.MAIL,
-        Stage.RCPT,
-        Stage.DATA,
-        Stage.DELIVERY,
+        Stage.EHLO,  # RFC 3207 section 4.2: what was announced before TLS counts no more
+        *_TRANSACTION,
     ),
     Mode.IMPLICIT: (
         Stage.DNS,
@@ -139,24 +137,13 @@ PATHS: Mapping[Mode, tuple[Stage, ...]] = {
         Stage.CERTIFICATE,
         Stage.GREETING,
         Stage.EHLO,
-        Stage.AUTH,
-        Stage.MAIL,
-        Stage.RCPT,
-        Stage.DATA,
-        Stage.DELIVERY,
+        *_TRANSACTION,
     ),
-    Mode.PLAIN: (
-        Stage.DNS,
-        Stage.CONNECT,
-        Stage.GREETING,
-        Stage.EHLO,
-        Stage.AUTH,
-        Stage.MAIL,
-        Stage.RCPT,
-        Stage.DATA,
-        Stage.DELIVERY,
-    ),
+    Mode.PLAIN: (Stage.DNS, Stage.CONNECT, Stage.GREETING, Stage.EHLO, *_TRANSACTION),
 }
+"""The order of the stages: the one place that says it."""
+PATHS: Mapping[Mode, tuple[Stage, ...]] = {mode: tuple(dict.fromkeys(walk)) for mode, walk in WALKS.items()}
+"""Each stage once, where it comes first."""
 
 
 class TargetKind(StrEnum):

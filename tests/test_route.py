@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from smtpcheck import route
+from smtpcheck import probes, route
 from smtpcheck.core import (
+    PATHS,
     Blocked,
     Contact,
     Failure,
@@ -30,7 +31,7 @@ from smtpcheck.probes import names
 from smtpcheck.probes.control import control_server
 from smtpcheck.probes.names import NamesFacts, ResolverAnswer
 from smtpcheck.probes.port import PortFacts
-from smtpcheck.route import AddressFacts, Candidate, SubmissionFacts
+from smtpcheck.route import CONCERNS, AddressFacts, Candidate, SubmissionFacts
 from smtpcheck.run import prepare
 from smtpcheck.target.grammar import parse_target
 from smtpcheck.wire.dns import Answer
@@ -267,3 +268,19 @@ def test_a_contradiction_names_none_of_the_addresses_used() -> None:
 )
 def test_a_control_host_without_a_port_is_asked_on_the_one_in_question(control: str, where: tuple[str, int]) -> None:
     assert control_server(Target(spec="x", kind=HOST.kind, name="x", control=control)) == where
+
+
+# Which probe tells about which stage
+
+
+def test_every_stage_of_every_way_has_its_probe_in_the_order_of_the_way() -> None:
+    told = [stage for stages in CONCERNS.values() for stage in stages]
+    assert [Stage.DNS, *told] == list(PATHS[Mode.STARTTLS])
+    assert all(set(path) <= {Stage.DNS, *told} for path in PATHS.values())
+
+
+@pytest.mark.parametrize("probe", CONCERNS)
+def test_a_probe_is_asked_about_the_stages_of_its_rules(probe: str) -> None:
+    made = probes.named(probe)
+    assert made is not None
+    assert set(CONCERNS[probe]) == {rule.stage for rule in made.rules}

@@ -1,6 +1,6 @@
 """How far does one connection get? An SMTP conversation, walked stage by stage, once for all who ask.
 
-Theory of operation. The path is a row of legs, one coroutine a stage, in the order of the endpoint's TLS mode. A leg is
+Theory of operation. The walk is a row of legs, one coroutine a stage, in the order of `core.WALKS`. A leg is
 one task, made when it is first asked for, and waits for the leg before it. So each stage happens once, whoever asks,
 and a leg that broke raises the same error to everybody who asks for it or for one behind it. `reach(stage)` promises
 that: it returns the session once the last leg of the stage is done (EHLO comes twice under STARTTLS; `first` means the
@@ -66,31 +66,34 @@ class Dialogue:
         self._limits = limits or Limits()
         self._mask = mask or sasl.mask_for((plan.target.user, plan.secret))
         self._line = Line(self.session, self._limits, self._mask)
-        self._legs = self._path()
+        self._legs = self._make_legs()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._slot = False
         self._goodbye: asyncio.Task[None] | None = None
         self._quiet = asyncio.Event()
         self._abandoned = asyncio.Event()
 
-    def _path(self) -> tuple[Leg, ...]:
-        start: Leg = (Stage.CONNECT, self._connect)
-        greeting: Leg = (Stage.GREETING, self._greeting)
-        ehlo: Leg = (Stage.EHLO, self._ehlo)
-        secure: tuple[Leg, ...] = ((Stage.TLS, self._tls), (Stage.CERTIFICATE, self._certificate))
-        rest: tuple[Leg, ...] = (
-            (Stage.AUTH, self._auth),
-            (Stage.MAIL, self._mail),
-            (Stage.RCPT, self._rcpt),
-            (Stage.DATA, self._data),
-        )
-        match self.subject.mode:
-            case Mode.IMPLICIT:
-                return (start, *secure, greeting, (Stage.EHLO, self._secure_ehlo), *rest)
-            case Mode.PLAIN:
-                return (start, greeting, ehlo, *rest)
-        upgrade: Leg = (Stage.STARTTLS, self._starttls)
-        return (start, greeting, ehlo, upgrade, *secure, (Stage.EHLO, self._secure_ehlo), *rest)
+    def _make_legs(self) -> tuple[Leg, ...]:
+        """One coroutine for each stage of the walk that this connection can take."""
+        made: dict[Stage, Callable[[], Awaitable[None]]] = {
+            Stage.CONNECT: self._connect,
+            Stage.GREETING: self._greeting,
+            Stage.EHLO: self._ehlo,
+            Stage.STARTTLS: self._starttls,
+            Stage.TLS: self._tls,
+            Stage.CERTIFICATE: self._certificate,
+            Stage.AUTH: self._auth,
+            Stage.MAIL: self._mail,
+            Stage.RCPT: self._rcpt,
+            Stage.DATA: self._data,
+        }
+        legs: list[Leg] = []
+        for stage in core.WALKS[self.subject.mode]:
+            if stage is Stage.TLS:
+                made[Stage.EHLO] = self._secure_ehlo  # what comes behind TLS
+            if stage in made:
+                legs.append((stage, made[stage]))
+        return tuple(legs)
 
     # What probes call
 
