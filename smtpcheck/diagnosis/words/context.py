@@ -47,8 +47,8 @@ def dot_unanswered(case: Case) -> bool | None:
 
 def logged_in(case: Case) -> bool | None:
     """A login went before and was accepted."""
-    facts = case.facts("auth")
-    if isinstance(facts, AuthFacts):
+    facts = case.of(AuthFacts)
+    if facts is not None:
         return facts.broke is None and facts.reply is not None and facts.reply.positive
     return None if case.target.secret else False
 

@@ -31,8 +31,8 @@ def _provider(case: Case) -> providers.Provider | None:
 
 
 def _looks(case: Case) -> Looks:
-    facts = case.facts("auth")
-    return (facts.looks if isinstance(facts, AuthFacts) else None) or Looks()
+    facts = case.of(AuthFacts)
+    return (facts.looks if facts is not None else None) or Looks()
 
 
 def _shape(case: Case) -> str:
@@ -121,8 +121,8 @@ def the_fixed_user(case: Case) -> bool | None:
 def at_home(case: Case) -> bool | None:
     """The user's domain is one of this very provider's, or of the same house."""
     row, home = _provider(case), providers.by_domain(_domain(case))
-    told = case.facts("home")
-    if row is not None and isinstance(told, HomeFacts) and told.provider == row.id:
+    told = case.of(HomeFacts)
+    if row is not None and told is not None and told.provider == row.id:
         return True
     if row is None or home is None:
         return False
