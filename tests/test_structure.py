@@ -343,6 +343,104 @@ def test_functions_fit_on_a_screen() -> None:
     assert not long
 
 
+# Where a module is tested: in the mirrored folder under its name, or here
+
+# Rooms of many files of one kind, each file of which the same test goes over.
+TESTED_TOGETHER = {
+    "cli/commands": "cli/test_commands.py",
+    "diagnosis/causes": "test_faults.py",
+    "lab": "lab/test_faults.py",
+    "probes": "probes/test_rules.py",
+    "report/formats": "report/test_formats.py",
+}
+# Modules that are tested by what is built of them.
+TESTED_IN = {
+    "__main__": "cli/test_commands.py",
+    "advice/examples": "test_values.py",
+    "advice/values": "test_values.py",
+    "cli/commands/completion": "cli/test_complete.py",
+    "cli/commands/diff": "cli/test_compare.py",
+    "cli/commands/explain": "pasted/test_answer.py",
+    "cli/commands/history": "cli/test_compare.py",
+    "cli/commands/nagios": "cli/test_report.py",
+    "cli/commands/replay": "cli/test_unwritten.py",
+    "cli/commands/report": "cli/test_report.py",
+    "cli/commands/send": "test_send.py",
+    "cli/commands/settings": "report/test_snippets.py",
+    "cli/commands/suite": "test_suite.py",
+    "cli/console": "cli/test_unwritten.py",
+    "cli/demo": "cli/test_commands.py",
+    "cli/words": "cli/test_complete.py",
+    "contract": "test_run.py",
+    "conversation/dialogue": "test_zoo.py",
+    "conversation/line": "test_zoo.py",
+    "conversation/mailbox": "test_mailbox.py",
+    "conversation/session": "test_zoo.py",
+    "core": "report/saved/test_json.py",
+    "diagnosis/case": "diagnosis/test_guards.py",
+    "diagnosis/verdict": "test_faults.py",
+    "diagnosis/words/causes": "diagnosis/words/test_replies.py",
+    "diagnosis/words/login": "diagnosis/words/test_replies.py",
+    "net/channel": "net/test_door.py",
+    "net/https": "probes/test_config.py",
+    "notebook": "test_notebooks.py",
+    "pasted/masking": "pasted/test_answer.py",
+    "pasted/quotes": "pasted/test_answer.py",
+    "pasted/shown": "pasted/test_answer.py",
+    "pytest_plugin/answer": "pytest_plugin/test_items.py",
+    "pytest_plugin/practice": "pytest_plugin/test_fixtures.py",
+    "pytest_plugin/summary": "pytest_plugin/test_items.py",
+    "report/compared/aspects": "report/compared/test_changes.py",
+    "report/compared/trend": "report/compared/test_history.py",
+    "report/escape": "report/terminal/test_screen.py",
+    "report/outline": "report/page/test_html.py",
+    "report/page/details": "report/page/test_html.py",
+    "report/page/labels": "report/page/test_html.py",
+    "report/page/languages": "report/page/test_html.py",
+    "report/page/markup": "report/page/test_html.py",
+    "report/page/overview": "report/page/test_html.py",
+    "report/page/pictures/drawing": "report/page/pictures/test_waterfall.py",
+    "report/page/pictures/signs": "report/page/pictures/test_way.py",
+    "report/plain": "report/test_machines.py",
+    "report/saved/pseudonyms": "report/saved/test_redact.py",
+    "report/saved/replay": "report/saved/test_earlier.py",
+    "report/saved/values": "report/saved/test_json.py",
+    "report/terminal/lines": "report/terminal/test_screen.py",
+    "run/masking": "test_echoes.py",
+    "run/prepare": "test_run.py",
+    "run/schedule": "test_run.py",
+    "wire/certificate": "wire/test_inspectors.py",
+    "wire/challenges": "wire/test_sasl.py",
+    "wire/mistakes": "wire/test_sasl.py",
+    "wire/utf7": "wire/test_imap.py",
+}
+
+
+def mirrored(path: Path) -> Path:
+    inner = path.relative_to(PACKAGE)
+    return TESTS / inner.with_name(f"test_{inner.name}")
+
+
+def where_tested(path: Path) -> Path:
+    """The test of a module, which may not exist."""
+    if mirrored(path).exists():
+        return mirrored(path)
+    name = path.relative_to(PACKAGE).with_suffix("")
+    return TESTS / TESTED_IN.get(name.as_posix(), TESTED_TOGETHER.get(name.parent.as_posix(), mirrored(path)))
+
+
+def test_every_module_has_a_test_that_can_be_found() -> None:
+    """A package's door is tested with what it leads to."""
+    modules = [path for path in SOURCES if path.name != "__init__.py"]
+    assert not [place(path) for path in modules if not where_tested(path).is_file()]
+
+
+def test_the_table_of_tests_names_what_is_there_and_only_where_no_test_has_the_name() -> None:
+    assert not [name for name in TESTED_IN if not (PACKAGE / f"{name}.py").is_file()]
+    assert not [name for name in TESTED_IN if mirrored(PACKAGE / f"{name}.py").exists()]
+    assert not [test for test in {*TESTED_IN.values(), *TESTED_TOGETHER.values()} if not (TESTS / test).is_file()]
+
+
 # The checklist of a probe
 
 
