@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from smtpcheck import route
-from smtpcheck.core import Result, Stage, Target, TargetKind
+from smtpcheck.core import Result, Stage, Target, TargetKind, facts_of
 from smtpcheck.route import SubmissionFacts
 from smtpcheck.target import providers
 from smtpcheck.target.credentials import PREFIX
@@ -49,7 +49,7 @@ def submission(target: Target, results: Sequence[Result[Any]], host: str) -> Cla
     domains = (target.name if target.kind is TargetKind.ACCOUNT else "", target.user.rpartition("@")[2])
     if any(row.id in rows for row in map(providers.by_domain, domains) if row):
         return Claim.PROVIDER
-    located = [r.facts for r in results if r.probe == "submission" and isinstance(r.facts, SubmissionFacts)]
+    located = list(facts_of(SubmissionFacts, results))
     if any(facts.source == "mx" and facts.provider in rows for facts in located):
         return Claim.EXCHANGER
     if any(domain and same_registrable(host, domain) for domain in domains):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -350,6 +350,33 @@ class Result(Generic[F]):
     def facts(self) -> F | None:
         """The facts, or None when there are none."""
         return None if isinstance(self.outcome, Failure | Blocked | Skipped) else self.outcome
+
+    @property
+    def broke(self) -> Kind | None:
+        """How the question ended short, where the facts say so: their field `broke`."""
+        return _field(self.facts, "broke", Kind)
+
+    @property
+    def broke_at(self) -> Stage | None:
+        """The stage at which it did, where the facts choose it: their field `stage`."""
+        return _field(self.facts, "stage", Stage) if self.broke else None
+
+    @property
+    def raw(self) -> bytes:
+        """What the peer said then, masked: the facts' field `raw`."""
+        return _field(self.facts, "raw", bytes) or b""
+
+
+def _field(facts: object, name: str, kind: type[F]) -> F | None:
+    """A field that facts of several probes have in common, and others have not."""
+    value = getattr(facts, name, None)
+    return value if isinstance(value, kind) else None
+
+
+def facts_of(kind: type[F], results: Iterable[Result[Any]], subject: Subject | None = None) -> Iterator[F]:
+    """All facts of that kind in the order of their results: about `subject`, or about any."""
+    mine = (result.facts for result in results if subject is None or result.subject == subject)
+    return (facts for facts in mine if isinstance(facts, kind))
 
 
 class Who(StrEnum):

@@ -25,6 +25,7 @@ from smtpcheck.core import (
     Subject,
     Target,
     TargetKind,
+    facts_of,
 )
 from smtpcheck.target import providers
 from smtpcheck.target.grammar import usual_mode
@@ -145,12 +146,12 @@ class ModeFacts:
 def candidates(target: Target, earlier: Sequence[Result[Any]]) -> tuple[Candidate, ...]:
     """Hosts and ports in order of preference; empty while the way to them is not known yet."""
     if target.kind is TargetKind.MX:
-        facts = [r.facts for r in earlier if r.probe == "mx" and isinstance(r.facts, MxFacts)]
         mode = Mode.STARTTLS if target.mode is Mode.AUTO else target.mode
-        return tuple(Candidate(host, target.port or 25, mode) for f in facts for host in f.exchanges)
+        hosts = (host for facts in facts_of(MxFacts, earlier) for host in facts.exchanges)
+        return tuple(Candidate(host, target.port or 25, mode) for host in hosts)
     if target.kind is TargetKind.ACCOUNT:
-        found = [r.facts for r in earlier if r.probe == "submission" and isinstance(r.facts, SubmissionFacts)]
-        return tuple(_stated(c, target) for facts in found for c in facts.candidates)
+        located = facts_of(SubmissionFacts, earlier)
+        return tuple(_stated(c, target) for facts in located for c in facts.candidates)
     ports = (target.port,) if target.port else _ports(target.mode)
     return tuple(_stated(Candidate(target.name, port, usual_mode(port)), target) for port in ports)
 
@@ -185,11 +186,8 @@ def endpoints(target: Target, earlier: Sequence[Result[Any]]) -> tuple[Subject, 
 
 def _other_mode(target: Target, subject: Subject, earlier: Sequence[Result[Any]]) -> Subject | None:
     """The endpoint again in the mode that it was found to speak, where nobody stated one."""
-    for result in earlier:
-        facts = result.facts
-        if result.probe == "mode" and result.subject == subject and isinstance(facts, ModeFacts):
-            return speaking(subject, facts.found) if facts.found and not facts.stated else None
-    return None
+    facts = next(facts_of(ModeFacts, earlier, subject), None)
+    return speaking(subject, facts.found) if facts and facts.found and not facts.stated else None
 
 
 def speaking(subject: Subject, mode: Mode) -> Subject:
@@ -311,11 +309,8 @@ def break_of(result: Result[Any]) -> Stage | None:
             return None
         case AddressFacts() as facts:
             return None if facts.addresses else Stage.DNS
-    if getattr(result.facts, "broke", None):
-        return getattr(result.facts, "stage", own)
-    trust = getattr(result.facts, "verdict", None)
-    if trust is not None and not trust.verified:
-        return Stage.CERTIFICATE
+    if result.broke:
+        return result.broke_at or own
     return next((f.stage for f in result.findings if f.severity is Severity.FAIL), None)
 
 
@@ -387,7 +382,7 @@ def shut(target: Target, results: Sequence[Result[Any]]) -> tuple[Subject, ...]:
 def lost(target: Target, results: Sequence[Result[Any]]) -> tuple[Subject, ...]:
     """Those of them from which not even a refusal came."""
     known = ports(target, results) or {}
-    return tuple(s for s in shut(target, results) if getattr(known[s].facts, "broke", None) in LOST)
+    return tuple(s for s in shut(target, results) if known[s].broke in LOST)
 
 
 def strange(target: Target, results: Sequence[Result[Any]]) -> tuple[Subject, ...]:
@@ -402,5 +397,4 @@ def strange(target: Target, results: Sequence[Result[Any]]) -> tuple[Subject, ..
 
 def believed(name: str, results: Sequence[Result[Any]]) -> AddressFacts | None:
     """What was looked up for a host."""
-    found = (r.facts for r in results if r.probe == "address" and r.subject.name == name)
-    return next((facts for facts in found if isinstance(facts, AddressFacts)), None)
+    return next(facts_of(AddressFacts, results, Subject(name)), None)

@@ -152,7 +152,7 @@ OFFERED = offered_by_findings()
 BROUGHT = {
     "_nothing": set[str](),
     "measured": OFFERED["clock-ahead"],
-    "ehlo_said": {"code", "text"},
+    "ehlo_reply": {"code", "text"},
     "_suggestion": {"suggestion"},
     "_recipients_domain": {"name"},
     "drift_seen": OFFERED["clock-ahead"],

@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from smtpcheck.contract import Probe
-from smtpcheck.core import Rule, Severity, Stage
+from smtpcheck.core import Kind, Rule, Severity, Stage
 from smtpcheck.probes import probes
 from smtpcheck.report.saved.json import facts_type
 from smtpcheck.report.saved.values import refusals
@@ -372,11 +372,9 @@ TESTED_IN = {
     "cli/demo": "cli/test_commands.py",
     "cli/words": "cli/test_complete.py",
     "contract": "test_run.py",
-    "conversation/dialogue": "test_zoo.py",
     "conversation/line": "test_zoo.py",
     "conversation/mailbox": "test_mailbox.py",
     "conversation/session": "test_zoo.py",
-    "core": "report/saved/test_json.py",
     "diagnosis/case": "diagnosis/test_guards.py",
     "diagnosis/verdict": "test_faults.py",
     "diagnosis/words/causes": "diagnosis/words/test_replies.py",
@@ -504,3 +502,6 @@ def test_facts(probe: Probe[Any]) -> None:
     assert facts.__dataclass_params__.frozen  # type: ignore[attr-defined]
     assert facts.__name__.endswith("Facts")
     assert not list(refusals(facts))
+    hints = get_type_hints(facts)
+    shared = {"broke": Kind | None, "stage": Stage, "raw": bytes}  # what `Result` reads, whichever probe it is
+    assert all(hints[name] == kind for name, kind in shared.items() if name in hints)

@@ -104,8 +104,8 @@ def _host_of(report: Report) -> str:
 
 
 def _address_of(name: str, report: Report) -> str:
-    known = (r.facts for r in report.results if r.probe == "address" and r.subject.name == name)
-    return next((a for facts in known if isinstance(facts, route.AddressFacts) for a in facts.addresses), "")
+    known = route.believed(name, report.results)
+    return next(iter(known.addresses), "") if known else ""
 
 
 def about(host: str) -> dict[str, Scalar]:

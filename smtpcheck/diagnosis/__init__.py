@@ -1,6 +1,20 @@
 """What is the one root cause? All results read together: what broke first, what it blocks, what else looks the same.
 
 Pure: a saved report is diagnosed again, on another machine, with better rules.
+
+Theory of operation. `judge` makes the findings anew from the facts. `diagnose` takes the faults on the asked part of
+the way, the earliest stage first, and within a stage the one that makes the others irrelevant; later ones count only
+where they are independent of it. Clock and policy stand beside the way.
+
+Each finding has a row of causes in `causes/`, asked in their order whether they hold. A cause that holds is certain if
+all before it do not; the first that can't be told (None) ends that: each one left is then an alternative, likely where
+it holds or evidence speaks for it (`Cause.likely`), else only possible. One with enough evidence (`Cause.leads`) is
+named as likely. Else the finding names itself, and so it does, for certain, where all its causes are ruled out. Its own
+code in the row says at which place, behind which others, it is the cause.
+
+What a server replies is read in `words/`: a row of the table gives the causes that its words may mean, the row's
+decider and an accepted control recipient narrow them, and `words/login.py` adds what else speaks for or against each
+cause of a refused login. `network` answers for ports and names from the matrix of addresses, families and control host.
 """
 
 from __future__ import annotations

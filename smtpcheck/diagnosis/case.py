@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-from smtpcheck.core import Finding, Mode, Result, Scalar, Stage, Subject, Target
-
-F = TypeVar("F")
+from smtpcheck.core import F, Finding, Mode, Result, Scalar, Stage, Subject, Target, facts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +22,7 @@ class Case:
 
     def of(self, kind: type[F], *, here: bool = True) -> F | None:
         """The facts of that kind about the same subject (or about any), None where there are none."""
-        mine = (r.facts for r in self.results if not here or r.subject == self.result.subject)
-        return next((facts for facts in mine if isinstance(facts, kind)), None)
+        return next(facts_of(kind, self.results, self.result.subject if here else None), None)
 
     def finding_in(self, probe: str, code: str) -> Finding | None:
         """That finding of another probe, None where it did not make it."""

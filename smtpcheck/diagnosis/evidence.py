@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from smtpcheck.conversation.session import RecipientReply
-from smtpcheck.core import Evidence, Finding, Result, Severity, Stage, Who
+from smtpcheck.core import Evidence, Finding, Result, Scalar, Severity, Stage, Who
 from smtpcheck.diagnosis.words import postmaster, replies
+from smtpcheck.probes.auth import AuthFacts
 from smtpcheck.probes.chain import Chain
+from smtpcheck.probes.envelope import EnvelopeFacts
+from smtpcheck.probes.greeting import GreetingFacts
+from smtpcheck.probes.message import MessageFacts
+from smtpcheck.probes.tls import TlsFacts
 from smtpcheck.wire.smtp import Reply
 
 if TYPE_CHECKING:
@@ -20,7 +24,7 @@ _BESIDE = frozenset(
 )
 # what makes a certificate at an exchanger fail for senders that look at it
 _REFUSED = frozenset(rule.code for rule in Chain.rules if rule.severity is Severity.FAIL)
-_SAID = ("said", "text", "os", "how", "other", "first", "exchange")
+_QUOTED = ("said", "text", "os", "how", "other", "first", "exchange")
 # RFC 3463 section 3: what the second number of an enhanced code is about, from 0
 UNKNOWN_WORDS = (
     "words-unknown-other",
@@ -83,21 +87,29 @@ def _of(result: Result[Any], finding: Finding) -> Evidence:
 
 
 def _raw(result: Result[Any], finding: Finding) -> bytes:
-    facts = result.facts
-    control = getattr(facts, "control", None)
-    if isinstance(control, RecipientReply) and finding.seen.get("address") == control.recipient:
-        return control.reply.raw
-    answers = [getattr(facts, name, None) for name in ("reply", "mail", "starttls", "secure_ehlo", "greeting")]
-    answers += [
-        answer.reply for answer in getattr(facts, "rcpt", ()) if answer.recipient == finding.seen.get("address")
-    ]
-    refused = next((r for r in answers if isinstance(r, Reply) and r.code >= 400), None)
+    facts, address = result.facts, finding.seen.get("address")
+    if isinstance(facts, EnvelopeFacts) and facts.control and address == facts.control.recipient:
+        return facts.control.reply.raw
+    refused = next((reply for reply in _replies(facts, address) if reply and reply.code >= 400), None)
     if refused and "code" in finding.seen:
         return refused.raw
-    raw = getattr(facts, "raw", b"")
-    if raw:
-        return bytes(raw)
-    return next((str(finding.seen[name]).encode() for name in _SAID if finding.seen.get(name)), b"")
+    if result.raw:
+        return result.raw
+    return next((str(finding.seen[name]).encode() for name in _QUOTED if finding.seen.get(name)), b"")
+
+
+def _replies(facts: object, address: Scalar) -> tuple[Reply | None, ...]:
+    """Where a refusal may stand in the facts; of recipients, the one about that address."""
+    match facts:
+        case GreetingFacts():
+            return facts.secure_ehlo, facts.greeting
+        case TlsFacts():
+            return (facts.starttls,)
+        case AuthFacts() | MessageFacts():
+            return (facts.reply,)
+        case EnvelopeFacts():
+            return facts.mail, *(answer.reply for answer in facts.rcpt if answer.recipient == address)
+    return ()
 
 
 def _who(result: Result[Any], finding: Finding, raw: bytes) -> Who:
@@ -107,5 +119,5 @@ def _who(result: Result[Any], finding: Finding, raw: bytes) -> Who:
         return Who.RESOLVER
     if finding.stage is Stage.CONNECT and raw:
         return Who.OS
-    spoken = "code" in finding.seen or getattr(result.facts, "raw", b"") == raw != b""
+    spoken = "code" in finding.seen or result.raw == raw != b""
     return Who.SERVER if spoken else Who.SMTPCHECK

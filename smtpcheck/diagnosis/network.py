@@ -75,7 +75,7 @@ def blocked(*, port25: bool) -> Holds:
         compared = control(case)
         if compared is not None and compared.broke is None:
             return False
-        same = compared is not None and compared.broke is getattr(case.result.facts, "broke", None)
+        same = compared is not None and compared.broke is case.result.broke
         if same and (_answered(case) or _works(case)):
             return True
         if same:
@@ -91,8 +91,7 @@ def leads_to_block(case: Case) -> bool | None:
     """Somebody says that the port is served, all of it is silent, and the host or a house of many exchangers lives."""
     if control(case) is not None or not _all_lost(case):
         return False
-    said = _promised(case)
-    return bool(said) and (_answered(case) or _great_house(case))
+    return bool(_promised(case)) and (_answered(case) or _great_house(case))
 
 
 def _promised(case: Case) -> str:
@@ -231,7 +230,7 @@ def implicit_exchanger(case: Case) -> bool | None:
 def private_exchanger(case: Case) -> bool | None:
     """MX leads to addresses that exist in somebody's own network alone, and not even a refusal comes from there."""
     known = route.believed(case.result.subject.name, case.results)
-    silent = getattr(case.result.facts, "broke", None) in route.LOST
+    silent = case.result.broke in route.LOST
     return case.target.kind is TargetKind.MX and silent and known is not None and _inside(known.addresses)
 
 
@@ -275,15 +274,15 @@ def relay_by_address(case: Case) -> bool | None:
 
 def redirected(case: Case) -> bool | None:
     """Another host answers in its place: the control host greets as the same one, or all of it is somebody else's."""
-    said = _greeted_by(case)
-    if not said:
+    name = _greeted_by(case)
+    if not name:
         return False
     compared = case.of(ControlFacts, here=False)
     if compared is not None and compared.said and compared.host != case.result.subject.name:
         other = _GREETED_BY.match(compared.said.decode("latin-1"))
-        if other and other[1].lower() == said:
+        if other and other[1].lower() == name:
             return True
-    return _stranger(case, said)
+    return _stranger(case, name)
 
 
 def redirected_leads(case: Case) -> bool | None:
@@ -291,15 +290,15 @@ def redirected_leads(case: Case) -> bool | None:
     return redirected(case) is None
 
 
-def _stranger(case: Case, said: str) -> bool | None:
+def _stranger(case: Case, greeted_by: str) -> bool | None:
     """A known provider's host greets as somebody else's and shows that somebody's certificate; None: it shows none."""
     host = case.result.subject.name
     row = providers.by_host(host)
-    if row is None or _of_the_house(said, row):
+    if row is None or _of_the_house(greeted_by, row):
         return False
     names = str(case.finding.seen.get("presented", ""))
     listed = [name.strip().removeprefix("*.").lower() for name in names.split(",") if name.strip()]
-    return any(_same_party(said, name) for name in listed) if listed else None
+    return any(_same_party(greeted_by, name) for name in listed) if listed else None
 
 
 def _of_the_house(name: str, row: providers.Provider) -> bool:
@@ -315,8 +314,7 @@ def _same_party(one: str, other: str) -> bool:
 
 def _greeted_by(case: Case) -> str:
     facts = case.of(GreetingFacts)
-    greeting = getattr(facts, "greeting", None)
-    found = _GREETED_BY.match(greeting.text) if greeting is not None else None
+    found = _GREETED_BY.match(facts.greeting.text) if facts and facts.greeting else None
     return found[1].lower() if found else ""
 
 

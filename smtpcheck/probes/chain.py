@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Mode, Result, Rule, Severity, Stage, Subject, Target, because
+from smtpcheck.core import Finding, Kind, Mode, Result, Rule, Severity, Stage, Subject, Target, because
 from smtpcheck.net.failures import NotNeeded
 from smtpcheck.wire import ProtocolError, x509
 from smtpcheck.wire.address import literal
@@ -59,6 +59,11 @@ class ChainFacts:
     """An OCSP response came with the handshake."""
     revoked: bool = False
     """That response says that the leaf is revoked."""
+
+    @property
+    def broke(self) -> Kind | None:
+        """What stops a login at the gate."""
+        return None if self.verdict.verified else Kind.UNVERIFIED
 
 
 @dataclass(frozen=True, slots=True)

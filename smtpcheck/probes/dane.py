@@ -8,7 +8,7 @@ from typing import Any
 
 from smtpcheck import route
 from smtpcheck.contract import Context, Probe
-from smtpcheck.core import Finding, Mode, Result, Rule, Severity, Stage, Subject, Target, TargetKind, because
+from smtpcheck.core import Finding, Mode, Result, Rule, Severity, Stage, Subject, Target, TargetKind, because, facts_of
 from smtpcheck.net.failures import NotNeeded
 from smtpcheck.route import MxFacts
 from smtpcheck.wire.dns import Tlsa
@@ -67,8 +67,7 @@ class DaneTlsa(Probe[DaneFacts]):
 
     async def observe(self, subject: Subject, ctx: Context) -> DaneFacts:
         """One question to the resolver for each exchange; none where nobody vouches for the MX records."""
-        mx = (r.facts for r in ctx.results if r.probe == "mx")
-        if not any(isinstance(facts, MxFacts) and facts.mx.authenticated for facts in mx):
+        if not any(facts.mx.authenticated for facts in facts_of(MxFacts, ctx.results)):
             return DaneFacts(domain=subject.name, exchanges=())
         found = dict.fromkeys((s.name, s.port) for s in route.endpoints(ctx.target, ctx.results) if s.address)
         if not found:

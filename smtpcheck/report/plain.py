@@ -9,7 +9,7 @@ from typing import Any
 
 from smtpcheck import route
 from smtpcheck.advice import Words
-from smtpcheck.core import Diagnosis, Finding, Report, Result, Severity, Stage, Status, Verdict
+from smtpcheck.core import Diagnosis, Finding, Report, Result, Severity, Stage, Status, Verdict, facts_of
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.probes.clock import ClockFacts
 from smtpcheck.report import escape, outline
@@ -156,15 +156,13 @@ def seconds_of_stages(report: Report) -> Mapping[Stage, float]:
 def expiry(report: Report) -> tuple[datetime, datetime] | None:
     """When the server's own certificate at that endpoint ends, and when it was looked at."""
     subject = route.chosen(report.target, report.results)
-    for result in report.results:
-        if result.subject == subject and isinstance(result.facts, ChainFacts) and result.facts.certificates:
-            return result.facts.certificates[0].not_after, result.facts.at
-    return None
+    known = facts_of(ChainFacts, report.results, subject) if subject else ()
+    return next(((facts.certificates[0].not_after, facts.at) for facts in known if facts.certificates), None)
 
 
 def clock(report: Report) -> ClockFacts | None:
     """The measurement of this machine's clock."""
-    return next((r.facts for r in report.results if isinstance(r.facts, ClockFacts)), None)
+    return next(facts_of(ClockFacts, report.results), None)
 
 
 def counted(reports: Sequence[Report]) -> Mapping[Verdict, int]:

@@ -9,7 +9,7 @@ from smtpcheck.diagnosis import network
 from smtpcheck.diagnosis.case import Case, Cause, Holds, always, configured
 from smtpcheck.diagnosis.causes.clock import DRIFTED
 from smtpcheck.diagnosis.words import login
-from smtpcheck.diagnosis.words.causes import by_words, replied, unspoken
+from smtpcheck.diagnosis.words.causes import by_words, replied, where_unknown
 
 
 def login_refused() -> tuple[Cause, ...]:
@@ -18,10 +18,10 @@ def login_refused() -> tuple[Cause, ...]:
         Cause(code, suspicious(code), likely=login.likelier(code), leads=login.leading(code)) for code in login.SUSPECTS
     ]
     elsewhere = Cause("host-wrong-provider-endpoint", blamed(network.home_elsewhere))
-    told = [cause for cause in by_words(Stage.AUTH) if cause.code not in {*login.SUSPECTS, _TOKEN.code}]
+    named = [cause for cause in by_words(Stage.AUTH) if cause.code not in {*login.SUSPECTS, _TOKEN.code}]
     # words that no row knows: most refusals are about the credentials, which is no proof
-    others = [Cause("auth-credentials-refused", unspoken(perhaps_credentials))]
-    return (elsewhere, *suspects, *told, *others)
+    others = [Cause("auth-credentials-refused", where_unknown(perhaps_credentials))]
+    return (elsewhere, *suspects, *named, *others)
 
 
 # RFC 5321 section 4.2.3, RFC 4954 section 4: the command, its form or its place is refused, before any password counts
@@ -45,17 +45,17 @@ def suspicious(cause: str) -> Holds:
     def holds(case: Case) -> bool | None:
         if login.proven(case, cause):
             return True
-        said = by_reply(case)
-        return None if said is False and login.suspected(case, cause) else said
+        answer = by_reply(case)
+        return None if answer is False and login.suspected(case, cause) else answer
 
     return holds
 
 
 def token_refused() -> tuple[Cause, ...]:
     """What is said to a token: the words about user and password mean the token then."""
-    told = (cause for cause in by_words(Stage.AUTH) if cause.code not in {*login.BLAMING, _TOKEN.code})
+    named = (cause for cause in by_words(Stage.AUTH) if cause.code not in {*login.BLAMING, _TOKEN.code})
     # a token lives by the clock: one that is off comes before the words, which are the same
-    return (DRIFTED, *told, _TOKEN)
+    return (DRIFTED, *named, _TOKEN)
 
 
 _TOKEN = Cause("xoauth2-token-expired-or-scope", login.unfit_token)

@@ -77,7 +77,7 @@ def ehlo_name_refused(case: Case) -> bool | None:
     return facts is not None and facts.ehlo is not None and bool(NAME_REFUSED.search(facts.ehlo.text))
 
 
-def ehlo_said(case: Case) -> Mapping[str, Scalar]:
+def ehlo_reply(case: Case) -> Mapping[str, Scalar]:
     """The answer to EHLO."""
     facts = case.of(GreetingFacts)
     reply = facts.ehlo if facts is not None else None
@@ -112,10 +112,10 @@ def stripped(case: Case) -> bool | None:
     if not expected:
         return False
     facts = case.of(GreetingFacts)
-    said = facts.greeting.text.lower() if facts is not None and facts.greeting else ""
+    greeting = facts.greeting.text.lower() if facts is not None and facts.greeting else ""
     domain = registrable(host) or host
     # another name in the greeting: another server answers, which may have no TLS of its own
-    return True if re.search(rf"(?:^|[\s.]){re.escape(domain)}(?:[\s.:,]|$)", said) else None
+    return True if re.search(rf"(?:^|[\s.]){re.escape(domain)}(?:[\s.:,]|$)", greeting) else None
 
 
 def not_stripped(case: Case) -> bool | None:
@@ -165,7 +165,7 @@ CAUSES: Mapping[str, tuple[Cause, ...]] = {
         Cause("transparent-smtp-redirect", network.redirected, leads=network.redirected_leads),
         Cause("relay-cred-not-needed", network.relay_by_address),
         Cause("cisco-smtp-fixup", rewritten),
-        Cause("ehlo-name-rejected", ehlo_name_refused, Stage.EHLO, ehlo_said),
+        Cause("ehlo-name-rejected", ehlo_name_refused, Stage.EHLO, ehlo_reply),
         Cause("ehlo-helo-only", helo_only, Stage.EHLO),
         Cause("starttls-stripped", stripped, likely=lambda case: stripped(case) is None),
         Cause("starttls-not-offered", not_stripped),

@@ -17,13 +17,13 @@ def replied(cause: str) -> Holds:
     """The table of replies names that cause for what the server said; None: other possible ones say the same."""
 
     def holds(case: Case) -> bool | None:
-        left = [code for code in _said(case) if not login.row_of(code).ruled_out(case)]
+        left = [code for code in _possible(case) if not login.row_of(code).ruled_out(case)]
         return (True if len(left) == 1 else None) if cause in left else False
 
     return holds
 
 
-def _said(case: Case) -> tuple[str, ...]:
+def _possible(case: Case) -> tuple[str, ...]:
     """The causes that may be behind the words."""
     row = replies.row_of(case.finding, case.target)
     return postmaster.weighed(case, context.narrowed(case, row) if row else ())
@@ -32,7 +32,7 @@ def _said(case: Case) -> tuple[str, ...]:
 def by_words(stage: Stage, *others: Cause) -> tuple[Cause, ...]:
     """The causes that replies at that stage may have; `others` where no row knows the words."""
     known = [_known(code, stage) for code in replies.causes(stage)]
-    return (*known, *(Cause(other.code, unspoken(other.holds), likely=other.likely) for other in others))
+    return (*known, *(Cause(other.code, where_unknown(other.holds), likely=other.likely) for other in others))
 
 
 def _known(code: str, stage: Stage) -> Cause:
@@ -49,12 +49,12 @@ def _recipients_domain(case: Case) -> Mapping[str, Scalar]:
 _BROUGHT = dict.fromkeys(("mx-domain-nxdomain", "mx-none-no-a"), _recipients_domain)
 
 
-def unspoken(holds: Holds) -> Holds:
+def where_unknown(holds: Holds) -> Holds:
     """That test, where no row knows the words."""
     return lambda case: holds(case) if replies.row_of(case.finding, case.target) is None else False
 
 
 def rank(case: Case, code: str) -> tuple[int, int]:
     """The place of a cause among those that say the same."""
-    said = _said(case)
-    return login.place(case, code), said.index(code) if code in said else MANY
+    possible = _possible(case)
+    return login.place(case, code), possible.index(code) if code in possible else MANY

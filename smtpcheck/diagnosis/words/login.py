@@ -43,7 +43,7 @@ def _domain(case: Case) -> str:
     return case.target.user.rpartition("@")[2].lower() if "@" in case.target.user else ""
 
 
-def _said(case: Case) -> tuple[str, ...] | None:
+def _meanings(case: Case) -> tuple[str, ...] | None:
     """What the words may mean; None where no row knows them."""
     row = replies.row_of(case.finding, case.target)
     return (row.cause, *row.among) if row else None
@@ -51,8 +51,8 @@ def _said(case: Case) -> tuple[str, ...] | None:
 
 def blames_the_login(case: Case) -> bool:
     """The words find fault with user name or password, or can't be read."""
-    said = _said(case)
-    return said is None or not BLAMING.isdisjoint(said)
+    meanings = _meanings(case)
+    return meanings is None or not BLAMING.isdisjoint(meanings)
 
 
 # What the secret looks like
@@ -67,14 +67,14 @@ def fits_after(*causes: str) -> Holds:
     """The words mean one of these, and yet the secret has the form of the provider's codes: it was one, once."""
 
     def holds(case: Case) -> bool | None:
-        return _shape(case) == "fits" and not set(causes).isdisjoint(_said(case) or ())
+        return _shape(case) == "fits" and not set(causes).isdisjoint(_meanings(case) or ())
 
     return holds
 
 
-def unsaid(cause: str, holds: Holds) -> Holds:
+def unless_named(cause: str, holds: Holds) -> Holds:
     """That test, where the words themselves do not name the cause."""
-    return lambda case: cause not in (_said(case) or ()) and holds(case)
+    return lambda case: cause not in (_meanings(case) or ()) and holds(case)
 
 
 def code_at(*ids: str) -> Holds:
@@ -121,8 +121,8 @@ def the_fixed_user(case: Case) -> bool | None:
 def at_home(case: Case) -> bool | None:
     """The user's domain is one of this very provider's, or of the same house."""
     row, home = _provider(case), providers.by_domain(_domain(case))
-    told = case.of(HomeFacts)
-    if row is not None and told is not None and told.provider == row.id:
+    mailbox = case.of(HomeFacts)
+    if row is not None and mailbox is not None and mailbox.provider == row.id:
         return True
     if row is None or home is None:
         return False
@@ -135,7 +135,7 @@ def foreign_user(case: Case) -> bool | None:
     return row is not None and row.id in OWN_DOMAINS_ONLY and bool(_domain(case)) and not at_home(case)
 
 
-# How it was said
+# How the login was sent
 
 
 def by_mechanism(*names: str) -> Holds:
@@ -161,9 +161,9 @@ def asked_for_plain(case: Case) -> bool | None:
 
 def unfit_token(case: Case) -> bool | None:
     """The token itself was found wanting, by the reason given or by words about the login; None: neither is said."""
-    said, status = _said(case), str(case.finding.seen.get("status", ""))
-    if said is not None:  # a switched-off service and a locked address are told to tokens too
-        return "xoauth2-token-expired-or-scope" in said or not BLAMING.isdisjoint(said)
+    meanings, status = _meanings(case), str(case.finding.seen.get("status", ""))
+    if meanings is not None:  # a switched-off service and a locked address are told to tokens too
+        return "xoauth2-token-expired-or-scope" in meanings or not BLAMING.isdisjoint(meanings)
     # RFC 7628 section 3.2.2; Google and Microsoft send the HTTP status, whose 5yz is a trouble of the server
     return True if status and not status.startswith("5") else None
 
@@ -220,7 +220,7 @@ _CAUSES = (
     LoginCause(
         "qq-authcode-revoked",
         suspect=fits_after("qq-password-not-authcode"),
-        likely=unsaid("qq-authcode-revoked", fits_after("qq-password-not-authcode")),
+        likely=unless_named("qq-authcode-revoked", fits_after("qq-password-not-authcode")),
     ),
     LoginCause(
         "qq-password-not-authcode",
@@ -268,16 +268,16 @@ def likelier(code: str) -> Holds:
 
 def proven(case: Case, code: str) -> bool:
     """What was sent for a password can't be one, and the words have no other cause than a wrong one."""
-    said = _said(case) or ()
-    return len(said) == 1 and blames_the_login(case) and bool(row_of(code).proven(case))
+    meanings = _meanings(case) or ()
+    return len(meanings) == 1 and blames_the_login(case) and bool(row_of(code).proven(case))
 
 
 def leading(code: str) -> Holds:
     """The password shows a slip of copying, and the words know no other cause than a wrong password."""
 
     def holds(case: Case) -> bool | None:
-        said = _said(case)
-        return row_of(code).slip and bool(said) and set(said or ()) <= _PLAIN and suspected(case, code)
+        meanings = _meanings(case)
+        return row_of(code).slip and bool(meanings) and set(meanings or ()) <= _PLAIN and suspected(case, code)
 
     return holds
 

@@ -24,7 +24,7 @@ _OF_OUR_SIDE = ("dnsbl-listed", "spf-missing-or-fail")
 _ABOUT_ADDRESSES = ("", "0", "1")
 
 
-def weighed(case: Case, said: tuple[str, ...]) -> tuple[str, ...]:
+def weighed(case: Case, possible: tuple[str, ...]) -> tuple[str, ...]:
     """The causes that the words leave, with those that the comparison brings in, likelier ones first.
 
     Accepted after words that no row knows: it is this mailbox, or a filter that spares postmaster. Refused alike: what
@@ -33,11 +33,11 @@ def weighed(case: Case, said: tuple[str, ...]) -> tuple[str, ...]:
     ours = () if context.logged_in(case) else _OF_OUR_SIDE
     if accepted(case) and _unknown(case) and not case.finding.seen.get("accepted"):
         return (*_OF_THE_MAILBOX, *ours)
-    if set(said) & set(_OF_THE_MAILBOX) and refused_alike(case):
+    if set(possible) & set(_OF_THE_MAILBOX) and refused_alike(case):
         elsewhere = "mx-wrong-system" if context.at_exchanger(case) else "local-domain-trap"
-        others = (*(code for code in said if code not in _OF_THE_MAILBOX), elsewhere, *ours)
-        return tuple(dict.fromkeys((*others, *said)))
-    return said
+        others = (*(code for code in possible if code not in _OF_THE_MAILBOX), elsewhere, *ours)
+        return tuple(dict.fromkeys((*others, *possible)))
+    return possible
 
 
 def leads(case: Case) -> bool | None:

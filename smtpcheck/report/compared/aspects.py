@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
 
 from smtpcheck import route
-from smtpcheck.core import Kind, Report, Result, Stage, Subject
+from smtpcheck.core import Kind, Report, Stage, Subject, facts_of
 from smtpcheck.probes.auth import AuthFacts
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.probes.clock import ClockFacts
@@ -22,7 +21,6 @@ from smtpcheck.route import AddressFacts, MxFacts, SubmissionFacts
 from smtpcheck.wire.certificate import CertificateFacts
 from smtpcheck.wire.dns import Answer
 
-F = TypeVar("F")
 _KNOWN = (None, Kind.NODATA, Kind.NXDOMAIN)
 # What is said of this machine and may decide how TLS goes.
 _ENVIRONMENT = ("python", "openssl", "tls", "system")
@@ -94,13 +92,13 @@ def _names(report: Report) -> Iterator[Trait]:
     resolvers = tuple(contact.where for contact in report.contacts if contact.who == "resolver")
     if resolvers:
         yield Trait("resolver", Stage.DNS, resolvers)
-    for submission in _facts(report, "submission", SubmissionFacts):
+    for submission in facts_of(SubmissionFacts, report.results):
         offers = tuple(f"{one.host}:{one.port}/{one.mode}" for one in submission.candidates)
         yield Trait("submission", Stage.DNS, offers)
-    for exchange in _facts(report, "mx", MxFacts):
+    for exchange in facts_of(MxFacts, report.results):
         if exchange.mx.broke in _KNOWN:
             yield Trait("mx", Stage.DNS, tuple(f"{one.preference} {one.exchange}" for one in exchange.mx.mx))
-    for facts in _facts(report, "address", AddressFacts):
+    for facts in facts_of(AddressFacts, report.results):
         if _answered(facts.a) and _answered(facts.aaaa):
             yield Trait("addresses", Stage.DNS, facts.addresses, facts.host)
 
@@ -113,7 +111,7 @@ def _ports(report: Report) -> Iterator[Trait]:
     """Whether each port was open, at any address."""
     found: dict[tuple[str, int], set[str]] = {}
     for result in report.results:
-        if result.probe == "port" and isinstance(result.facts, PortFacts):
+        if isinstance(result.facts, PortFacts):
             where = result.subject.name, result.subject.port
             found.setdefault(where, set()).add(str(result.facts.broke or "open"))
     for (name, port), states in found.items():
@@ -121,17 +119,17 @@ def _ports(report: Report) -> Iterator[Trait]:
 
 
 def _endpoint(report: Report, subject: Subject) -> Iterator[Trait]:
-    mine = route.results_of(subject, report.results)
+    mine = [result for result in report.results if result.subject == subject]
     yield Trait("endpoint", Stage.CONNECT, (f"{subject.name}:{subject.port}/{subject.mode}",))
-    if greeting := _one(mine, "greeting", GreetingFacts):
+    if greeting := next(facts_of(GreetingFacts, mine), None):
         yield from _said(greeting)
-    if (tls := _one(mine, "tls", TlsFacts)) and tls.version:
+    if (tls := next(facts_of(TlsFacts, mine), None)) and tls.version:
         yield Trait("tls-version", Stage.TLS, (tls.version,))
         yield Trait("cipher", Stage.TLS, (tls.cipher,))
         yield Trait("group", Stage.TLS, (tls.group,) if tls.group else ())
-    if chain := _one(mine, "chain", ChainFacts):
+    if chain := next(facts_of(ChainFacts, mine), None):
         yield from _certificate(chain)
-    if (auth := _one(mine, "auth", AuthFacts)) and auth.mechanism:
+    if (auth := next(facts_of(AuthFacts, mine), None)) and auth.mechanism:
         yield Trait("mechanism", Stage.AUTH, (auth.mechanism,))
 
 
@@ -180,7 +178,7 @@ def _times(report: Report, subject: Subject) -> Iterator[Trait]:
 
 
 def _clock(report: Report) -> Iterator[Trait]:
-    for facts in _facts(report, "clock", ClockFacts):
+    for facts in facts_of(ClockFacts, report.results):
         # what is added to the clock is positive where the clock is behind
         text = f"{-facts.offset:+.1f} s"
         yield Trait("clock", Stage.CLOCK, (text,), number=-facts.offset, margin=facts.uncertainty)
@@ -192,17 +190,6 @@ def _machine(report: Report) -> Iterator[Trait]:
             yield Trait("environment", Stage.CONFIG, (value,), name)
     if version := report.environment.get("smtpcheck"):
         yield Trait("smtpcheck", Stage.CONFIG, (version,))
-
-
-def _facts(report: Report, probe: str, kind: type[F]) -> Iterator[F]:
-    for result in report.results:
-        if result.probe == probe and isinstance(result.facts, kind):
-            yield result.facts
-
-
-def _one(mine: dict[str, Result[Any]], probe: str, kind: type[F]) -> F | None:
-    facts = mine[probe].facts if probe in mine else None
-    return facts if isinstance(facts, kind) else None
 
 
 def software(banner: str) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from smtpcheck import route
 from smtpcheck.advice import Words, fill
-from smtpcheck.core import Report, Verdict
+from smtpcheck.core import Report, Verdict, facts_of
 from smtpcheck.probes.chain import ChainFacts
 from smtpcheck.report import escape, outline
 from smtpcheck.report.terminal.lines import NARROWEST, STYLES, Line, Sheet, cells, fitting, printed, shortened, title
@@ -55,9 +55,8 @@ def check_of(report: Report, file: str = "") -> Check:
 
 def _days(report: Report) -> float | None:
     subject = route.chosen(report.target, report.results)
-    mine = route.results_of(subject, report.results) if subject else {}
-    facts = mine["chain"].facts if "chain" in mine else None
-    if not isinstance(facts, ChainFacts) or not facts.certificates:
+    facts = next(facts_of(ChainFacts, report.results, subject), None) if subject else None
+    if not facts or not facts.certificates:
         return None
     return (facts.certificates[0].not_after - report.started).total_seconds() / _DAY
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from smtpcheck import route
 from smtpcheck.advice import Words
-from smtpcheck.core import Mode, Report, Stage, Subject, Target, TargetKind
+from smtpcheck.core import Mode, Report, Stage, Subject, Target, TargetKind, facts_of
 from smtpcheck.probes.auth import AuthFacts
 from smtpcheck.report import escape, plain
 from smtpcheck.target.grammar import UsageError, parse_detour
@@ -107,7 +107,7 @@ def _mechanism(subject: Subject, report: Report) -> str:
     asked = _WITH_LOGIN.intersection(route.asked(target))
     if not (target.user and target.secret and asked) or target.kind is TargetKind.MX:
         return ""
-    facts = next((r.facts for r in report.results if r.subject == subject and isinstance(r.facts, AuthFacts)), None)
+    facts = next(facts_of(AuthFacts, report.results, subject), None)
     if used := target.auth.upper() or (facts.mechanism if facts else ""):
         return used if used in _MECHANISMS else ""
     offered = facts.offered if facts else _MECHANISMS
