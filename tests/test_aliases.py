@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from smtpcheck import advice, aliases
+from smtpcheck.lab.faults import fault
 from smtpcheck.probes import rules
 from tests.expectations import EXPECTED
 
@@ -40,6 +43,12 @@ def test_an_earlier_code_is_explained_as_today() -> None:
     found = advice.entry("cert-chain-incomplete", "en")
     assert found
     assert found.code == "certificate-chain-incomplete"
+
+
+def test_a_fault_is_practised_by_its_earlier_name() -> None:
+    assert fault("cert-expired").name == "certificate-expired"
+    with pytest.raises(KeyError, match="no fault 'no-such-fault'"):
+        fault("no-such-fault")
 
 
 def test_no_other_file_holds_an_earlier_code() -> None:

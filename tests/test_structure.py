@@ -284,6 +284,17 @@ def patched(module: ast.Module) -> Iterator[str]:
                         yield f"{node.lineno}: {ast.unparse(node)}"
 
 
+def test_no_private_module_of_another_package_is_used() -> None:
+    found = {
+        f"{place(path)}: {name}"
+        for path in SOURCES
+        for node in ast.walk(tree(path))
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [])
+        if any(part.startswith("_") for part in name.split(".")) and name != "__future__"
+    }
+    assert not found
+
+
 def test_no_test_replaces_our_modules() -> None:
     found = {place(path): list(patched(tree(path))) for path in sorted(TESTS.rglob("*.py"))}
     assert {name: lines for name, lines in found.items() if len(lines) != REPLACED.get(name, 0)} == {}
@@ -369,7 +380,6 @@ TESTED_IN = {
     "diagnosis/case": "diagnosis/test_guards.py",
     "diagnosis/verdict": "test_faults.py",
     "diagnosis/words/causes": "diagnosis/words/test_replies.py",
-    "diagnosis/words/context": "diagnosis/words/test_replies.py",
     "diagnosis/words/login": "diagnosis/words/test_replies.py",
     "net/channel": "test_mailbox.py",
     "net/https": "test_faults.py",

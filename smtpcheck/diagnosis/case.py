@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from smtpcheck.core import Finding, Mode, Result, Scalar, Stage, Subject, Target
+
+F = TypeVar("F")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +22,10 @@ class Case:
     primary: Subject | None = None
     """The endpoint that the verdict is about."""
 
-    def facts(self, probe: str, *, here: bool = True) -> Any:
-        """The facts of another probe about the same subject (or about any), None where there are none."""
-        mine = (r for r in self.results if r.probe == probe and (not here or r.subject == self.result.subject))
-        return next((r.facts for r in mine if r.facts is not None), None)
+    def of(self, kind: type[F], *, here: bool = True) -> F | None:
+        """The facts of that kind about the same subject (or about any), None where there are none."""
+        mine = (r.facts for r in self.results if not here or r.subject == self.result.subject)
+        return next((facts for facts in mine if isinstance(facts, kind)), None)
 
     def finding_in(self, probe: str, code: str) -> Finding | None:
         """That finding of another probe, None where it did not make it."""

@@ -12,6 +12,7 @@ from smtpcheck.core import Failure, Kind, Result, Scalar, Subject, Target, Targe
 from smtpcheck.diagnosis.words.login import OWN_DOMAINS_ONLY
 from smtpcheck.probes import names
 from smtpcheck.probes.control import ControlFacts
+from smtpcheck.probes.greeting import GreetingFacts
 from smtpcheck.probes.home import HomeFacts
 from smtpcheck.probes.names import NamesFacts
 from smtpcheck.probes.relay import RelayFacts
@@ -32,14 +33,13 @@ _MAIL_PORTS = frozenset({25, 465, 587, 994, 2525})
 
 def control(case: Case) -> ControlFacts | None:
     """How the control host fared, where it was asked on the very port."""
-    facts = case.facts("control", here=False)
-    return facts if isinstance(facts, ControlFacts) and facts.port == case.result.subject.port else None
+    facts = case.of(ControlFacts, here=False)
+    return facts if facts is not None and facts.port == case.result.subject.port else None
 
 
 def sibling(case: Case) -> SiblingFacts | None:
     """How another port of the host fared."""
-    facts = case.facts("sibling", here=False)
-    return facts if isinstance(facts, SiblingFacts) else None
+    return case.of(SiblingFacts, here=False)
 
 
 def _answered(case: Case) -> bool:
@@ -107,8 +107,8 @@ def _great_house(case: Case) -> bool:
 
 def _works(case: Case) -> bool:
     """The control host was asked on another port and opened."""
-    facts = case.facts("control", here=False)
-    return isinstance(facts, ControlFacts) and facts.broke is None and facts.port != case.result.subject.port
+    facts = case.of(ControlFacts, here=False)
+    return facts is not None and facts.broke is None and facts.port != case.result.subject.port
 
 
 # Them
@@ -203,8 +203,8 @@ def _other_resolver(case: Case) -> tuple[str, ...] | None:
 
 
 def _names(case: Case) -> NamesFacts | None:
-    facts = case.facts("names", here=False)
-    return facts if isinstance(facts, NamesFacts) and facts.host == case.result.subject.name else None
+    facts = case.of(NamesFacts, here=False)
+    return facts if facts is not None and facts.host == case.result.subject.name else None
 
 
 def _inside(addresses: tuple[str, ...]) -> bool:
@@ -224,8 +224,8 @@ def at_exchanger(case: Case) -> bool | None:
 
 def implicit_exchanger(case: Case) -> bool | None:
     """There is no MX, and the domain's own address, which is mostly a web site's, takes no mail."""
-    facts = case.facts("mx", here=False)
-    return isinstance(facts, MxFacts) and facts.implicit
+    facts = case.of(MxFacts, here=False)
+    return facts is not None and facts.implicit
 
 
 def private_exchanger(case: Case) -> bool | None:
@@ -258,8 +258,7 @@ def at_own_exchanger(case: Case) -> bool | None:
 
 
 def _home(case: Case) -> HomeFacts | None:
-    facts = case.facts("home")
-    return facts if isinstance(facts, HomeFacts) else None
+    return case.of(HomeFacts)
 
 
 def relay_by_address(case: Case) -> bool | None:
@@ -267,8 +266,8 @@ def relay_by_address(case: Case) -> bool | None:
     subject = case.result.subject
     if case.target.kind is TargetKind.MX or subject.port != 25 or _inside((subject.address,)) is False:
         return False
-    facts = case.facts("relay")
-    return facts.accepted if isinstance(facts, RelayFacts) else None
+    facts = case.of(RelayFacts)
+    return facts.accepted if facts is not None else None
 
 
 # Somebody in between
@@ -279,8 +278,8 @@ def redirected(case: Case) -> bool | None:
     said = _greeted_by(case)
     if not said:
         return False
-    compared = case.facts("control", here=False)
-    if isinstance(compared, ControlFacts) and compared.said and compared.host != case.result.subject.name:
+    compared = case.of(ControlFacts, here=False)
+    if compared is not None and compared.said and compared.host != case.result.subject.name:
         other = _GREETED_BY.match(compared.said.decode("latin-1"))
         if other and other[1].lower() == said:
             return True
@@ -315,7 +314,7 @@ def _same_party(one: str, other: str) -> bool:
 
 
 def _greeted_by(case: Case) -> str:
-    facts = case.facts("greeting")
+    facts = case.of(GreetingFacts)
     greeting = getattr(facts, "greeting", None)
     found = _GREETED_BY.match(greeting.text) if greeting is not None else None
     return found[1].lower() if found else ""

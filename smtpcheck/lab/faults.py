@@ -46,6 +46,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from smtpcheck.aliases import current
 from smtpcheck.core import Mode
 from smtpcheck.lab.dnsd import DnsFault
 from smtpcheck.lab.issuerd import IssuerFault
@@ -174,7 +175,11 @@ def rows() -> Mapping[str, Mapping[str, Any]]:
 
 
 def fault(name: str, **overrides: Any) -> Fault:
-    """A row, with fields replaced. Raises KeyError (no such fault), TypeError (field), ValueError (word)."""
+    """A row, with fields replaced. Raises KeyError (no such fault), TypeError (field), ValueError (word).
+
+    A fault also comes by the name that it had before.
+    """
+    name = current(name)
     if name not in rows():
         raise KeyError(f"no fault {name!r}; known: {', '.join(rows())}")
     row = {"server": "good", **rows()[name], **overrides}

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import asdict, dataclass, replace
-from typing import Any
-
-from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
-from _pytest._io import TerminalWriter
+from typing import Any, Protocol
 
 from smtpcheck.advice import Words
 from smtpcheck.core import Report, Severity, Status, Verdict
@@ -16,6 +13,14 @@ from smtpcheck.report.questions import UNTESTED, Answer
 from smtpcheck.report.terminal import screen
 
 _MOST = 100
+
+
+class TerminalWriter(Protocol):
+    """What pytest hands to whoever shows a failure."""
+
+    hasmarkup: bool
+
+    def line(self, s: str = "") -> None: ...  # noqa: D102  # pytest's own
 
 
 class Failed(Exception):
@@ -81,24 +86,33 @@ def failure(report: Report, answer: Answer, words: Words, line: str, *, brief: b
     return Failed(plain, line, coloured)
 
 
-class _Screen(ReprEntryNative):
-    """In colour where the terminal has any."""
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """Where the summary and JUnit read the one line, as they do for any failure."""
 
-    coloured = ""
+    path: str
+    lineno: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What a failed question shows in place of a traceback: in colour where the terminal has any."""
+
+    text: str
+    coloured: str
+    reprcrash: Crash
 
     def toterminal(self, tw: TerminalWriter) -> None:
-        if tw.hasmarkup and self.coloured:
-            tw.line(self.coloured)
-        else:
-            super().toterminal(tw)
+        """As pytest shows every failure."""
+        tw.line(self.coloured if tw.hasmarkup and self.coloured else self.text)
+
+    def __str__(self) -> str:
+        return self.text
 
 
-def entry_of(failed: Failed, file: str, line: int, *, travels: bool) -> ReprExceptionInfo:
-    """As pytest shows what a native traceback would be: it may travel between workers, and gives JUnit a line."""
+def screen_of(failed: Failed, file: str, line: int) -> Screen:
+    """What pytest shows of it. A worker of xdist hands on the text alone."""
     text, *more = map(str, failed.args)
-    entry = ReprEntryNative([text + "\n"])
-    if not travels:
-        entry = _Screen(entry.lines)
-        entry.coloured = more[1] if more else ""
-    where = ReprFileLocation(file, line + 1, more[0] if more else text.split("\n")[0])
-    return ReprExceptionInfo(reprtraceback=ReprTraceback([entry], None, style="native"), reprcrash=where)
+    message, coloured = (*more, "", "")[:2]
+    return Screen(text, coloured, Crash(file, line + 1, message or text.split("\n")[0]))

@@ -13,7 +13,7 @@ from smtpcheck import advice, settings
 from smtpcheck.contract import Probe
 from smtpcheck.core import Status
 from smtpcheck.pytest_plugin import runs_of
-from smtpcheck.pytest_plugin.answer import Failed, Told, entry_of, failure, told
+from smtpcheck.pytest_plugin.answer import Failed, Told, failure, screen_of, told
 from smtpcheck.pytest_plugin.runs import Run, properties
 from smtpcheck.report import questions
 from smtpcheck.report.questions import UNTESTED, Answer
@@ -117,7 +117,7 @@ class Question(pytest.Item):
         """The cause, the evidence and the steps; a traceback only of what is our mistake."""
         if isinstance(excinfo.value, Failed):
             path, line, _ = self.reportinfo()
-            return entry_of(excinfo.value, str(path), line, travels=hasattr(self.config, "workerinput"))
+            return screen_of(excinfo.value, str(path), line)
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int, str]:

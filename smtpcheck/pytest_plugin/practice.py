@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from smtpcheck.aliases import current
 from smtpcheck.core import Mode
 from smtpcheck.lab import Background, Practice, background
 from smtpcheck.lab.faults import Fault, Resolver, Server, fault
@@ -74,6 +75,7 @@ def lent(running: Background, item: pytest.Item) -> PracticeServer:
 
 
 def _started(running: Background, name: str, row: dict[str, Any]) -> PracticeServer:
+    name = current(name)
     if name not in running.faults:
         near = difflib.get_close_matches(name, running.faults, n=3, cutoff=0.4)
         said = f"; near: {', '.join(near)}" if near else ""

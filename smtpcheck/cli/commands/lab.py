@@ -17,6 +17,7 @@ def command(faults: tuple[str, ...], listed: bool) -> None:
     """Start the practice servers with FAULTS (default: a few) and say how to reach them; Ctrl-C stops them."""
     import asyncio
 
+    from smtpcheck.aliases import current
     from smtpcheck.cli.demo import FAULTS, practise
     from smtpcheck.lab import Lab
 
@@ -24,6 +25,7 @@ def command(faults: tuple[str, ...], listed: bool) -> None:
         for name, about in Lab.faults.items():
             click.echo(f"{name:38} {about}")
         return
+    faults = tuple(map(current, faults))
     unknown = [name for name in faults if name not in Lab.faults]
     if unknown:
         stop(f"no fault {unknown[0]!r}; `smtpcheck lab --list` names them")

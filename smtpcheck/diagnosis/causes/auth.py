@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from smtpcheck.core import Stage
 from smtpcheck.diagnosis import network
-from smtpcheck.diagnosis.case import Case, Cause, Holds, always, configured, never
+from smtpcheck.diagnosis.case import Case, Cause, Holds, always, configured
 from smtpcheck.diagnosis.causes.clock import DRIFTED
 from smtpcheck.diagnosis.words import login
 from smtpcheck.diagnosis.words.causes import by_words, replied, unspoken
@@ -15,8 +15,7 @@ from smtpcheck.diagnosis.words.causes import by_words, replied, unspoken
 def login_refused() -> tuple[Cause, ...]:
     """By words, after what the words leave open and other facts speak for."""
     suspects = [
-        Cause(code, suspicious(code), likely=login.LIKELY.get(code, never), leads=login.leading(code))
-        for code in login.SUSPECTS
+        Cause(code, suspicious(code), likely=login.likelier(code), leads=login.leading(code)) for code in login.SUSPECTS
     ]
     elsewhere = Cause("host-wrong-provider-endpoint", blamed(network.home_elsewhere))
     told = [cause for cause in by_words(Stage.AUTH) if cause.code not in {*login.SUSPECTS, _TOKEN.code}]

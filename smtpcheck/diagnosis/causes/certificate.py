@@ -22,35 +22,35 @@ from smtpcheck.wire.inspectors import inspector
 
 def issuer_completes(case: Case) -> bool | None:
     """The chain verifies with the issuer fetched from where the leaf says."""
-    facts = case.facts("issuer")
-    return facts.completes if isinstance(facts, IssuerFacts) else None
+    facts = case.of(IssuerFacts)
+    return facts.completes if facts is not None else None
 
 
 def issuer_does_not_complete(case: Case) -> bool | None:
     """The issuer was fetched and its root is in no store either."""
-    facts = case.facts("issuer")
-    return not facts.completes and not facts.completes_elsewhere if isinstance(facts, IssuerFacts) else None
+    facts = case.of(IssuerFacts)
+    return not facts.completes and not facts.completes_elsewhere if facts is not None else None
 
 
 def elsewhere_trusted(case: Case) -> bool | None:
     """Other programs' roots lead to trust, with the issuer's certificate fetched where it was not sent."""
-    stores, issuer = case.facts("stores"), case.facts("issuer")
-    with_issuer = isinstance(issuer, IssuerFacts) and issuer.completes_elsewhere and not issuer.completes
-    return (isinstance(stores, StoresFacts) and stores.trusted) or with_issuer
+    stores, issuer = case.of(StoresFacts), case.of(IssuerFacts)
+    with_issuer = issuer is not None and issuer.completes_elsewhere and not issuer.completes
+    return (stores is not None and stores.trusted) or with_issuer
 
 
 def store_empty(case: Case) -> bool | None:
     """The root store holds nothing, so that nothing can verify; None where another store does not lead to trust."""
-    facts = case.facts("chain")
-    if not isinstance(facts, ChainFacts) or facts.store != 0:
+    facts = case.of(ChainFacts)
+    if facts is None or facts.store != 0:
         return False
     return True if elsewhere_trusted(case) else None
 
 
 def store_outdated(case: Case) -> bool | None:
     """The root store lacks, or holds an expired form of, a root that other programs trust."""
-    facts = case.facts("chain")
-    return isinstance(facts, ChainFacts) and facts.store != 0 and bool(elsewhere_trusted(case))
+    facts = case.of(ChainFacts)
+    return facts is not None and facts.store != 0 and bool(elsewhere_trusted(case))
 
 
 def answers(*kinds: str) -> Holds:
@@ -78,9 +78,9 @@ def inspected(case: Case) -> Mapping[str, Scalar]:
 
 def stores_seen(case: Case) -> Mapping[str, Scalar]:
     """Where the roots were looked for, and how many there were."""
-    facts, chain = case.facts("stores"), case.facts("chain")
-    own = (chain.roots_source, chain.store) if isinstance(chain, ChainFacts) else ("", 0)
-    other = (facts.other, facts.other_roots) if isinstance(facts, StoresFacts) else ("", 0)
+    facts, chain = case.of(StoresFacts), case.of(ChainFacts)
+    own = (chain.roots_source, chain.store) if chain is not None else ("", 0)
+    other = (facts.other, facts.other_roots) if facts is not None else ("", 0)
     return {"own": own[0], "roots": own[1], "other": other[0], "others": other[1]}
 
 
@@ -88,26 +88,26 @@ def name_needed(case: Case) -> bool | None:
     """Asked for by its name the server shows a certificate for it; or the one shown says that a name was missing."""
     if not address_literal(case):
         return False
-    facts = case.facts("sni")
+    facts = case.of(SniFacts)
     shown = " ".join(each.subject for each in _certificates(case)[:1])
-    return (isinstance(facts, SniFacts) and facts.fits and facts.differs) or _NO_SNI in shown
+    return (facts is not None and facts.fits and facts.differs) or _NO_SNI in shown
 
 
 def name_seen(case: Case) -> Mapping[str, Scalar]:
     """The name that the server knows itself by."""
-    facts = case.facts("sni")
-    return {"asked": facts.asked if isinstance(facts, SniFacts) else ""}
+    facts = case.of(SniFacts)
+    return {"asked": facts.asked if facts is not None else ""}
 
 
 def private(case: Case) -> bool | None:
     """Nothing known signed it, and an empty store proves nothing."""
-    facts = case.facts("chain")
-    return None if isinstance(facts, ChainFacts) and facts.store == 0 else True
+    facts = case.of(ChainFacts)
+    return None if facts is not None and facts.store == 0 else True
 
 
 def _certificates(case: Case) -> Sequence[CertificateFacts]:
-    facts = case.facts("chain")
-    return facts.certificates if isinstance(facts, ChainFacts) else ()
+    facts = case.of(ChainFacts)
+    return facts.certificates if facts is not None else ()
 
 
 def clock_ahead(case: Case) -> bool | None:
@@ -126,9 +126,9 @@ def by_whole_hours(explains: Holds) -> Holds:
 
 
 def _clock_explains(case: Case, *, ahead: bool) -> bool | None:
-    facts = case.facts("chain")
-    clock = case.facts("clock", here=False)
-    if not isinstance(facts, ChainFacts) or not isinstance(clock, ClockFacts):
+    facts = case.of(ChainFacts)
+    clock = case.of(ClockFacts, here=False)
+    if facts is None or clock is None:
         return None
     if (clock.offset < 0) is not ahead or abs(clock.offset) <= clock.uncertainty:
         return False

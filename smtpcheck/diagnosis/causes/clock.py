@@ -19,8 +19,8 @@ def measured(case: Case) -> Mapping[str, Scalar]:
 
 def contradicted(case: Case) -> bool | None:
     """By the time server's time a certificate was shown before it was made; None: after its end, which may be so."""
-    facts = case.facts("times", here=False)
-    if not isinstance(facts, TimesFacts):
+    facts = case.of(TimesFacts, here=False)
+    if facts is None:
         return False
     if facts.told > facts.not_after:
         return None
@@ -35,9 +35,8 @@ def witnessed(case: Case) -> Mapping[str, Scalar]:
 
 def drifted(case: Case) -> bool | None:
     """The token's time is over, or not begun, by the time server and not by our clock; None: its time is not known."""
-    clock, auth = case.facts("clock", here=False), case.facts("auth")
-    off = isinstance(clock, ClockFacts) and abs(clock.offset) - clock.uncertainty > _TOLERATED
-    if not off or not isinstance(auth, AuthFacts):
+    clock, auth = case.of(ClockFacts, here=False), case.of(AuthFacts)
+    if clock is None or auth is None or abs(clock.offset) - clock.uncertainty <= _TOLERATED:
         return False
     begins, ends = (auth.looks.valid_from, auth.looks.valid_until) if auth.looks else (None, None)
     if begins is None and ends is None:

@@ -10,6 +10,7 @@ from smtpcheck.diagnosis.case import Case, Cause, speaks, unknown
 from smtpcheck.diagnosis.causes.names import MAILBOX_HOST, MISLED
 from smtpcheck.diagnosis.causes.tls import NAME_REFUSED, other_mode
 from smtpcheck.diagnosis.words.causes import by_words
+from smtpcheck.route import ModeFacts
 
 # Seconds; the longest greet-pauses seen
 _TARPIT_SECONDS = 120.0
@@ -28,12 +29,12 @@ def implicit_on_587(case: Case) -> bool | None:
 def waited_long(case: Case) -> bool | None:
     """Both modes were tried; RFC 5321 section 4.5.3.2.1 would wait five minutes, and tarpits make two of them."""
     seconds = float(str(case.finding.seen.get("seconds", 0)))
-    return None if case.facts("mode") is None or seconds < _TARPIT_SECONDS else True
+    return None if case.of(ModeFacts) is None or seconds < _TARPIT_SECONDS else True
 
 
 def both_modes_tried(case: Case) -> bool | None:
     """Nothing was said, and nothing was answered to a TLS handshake either."""
-    return case.facts("mode") is not None
+    return case.of(ModeFacts) is not None
 
 
 # What cuts a conversation off without a word; which of them it was nobody tells

@@ -34,8 +34,8 @@ def placeholder(case: Case) -> bool | None:
 
 def bogus(case: Case) -> bool | None:
     """The resolver has an answer and refuses it because its signature does not hold."""
-    facts = case.facts("dnssec", here=False)
-    return facts.answer.broke is None or facts.answer.absent if isinstance(facts, DnssecFacts) else None
+    facts = case.of(DnssecFacts, here=False)
+    return facts.answer.broke is None or facts.answer.absent if facts is not None else None
 
 
 def not_bogus(case: Case) -> bool | None:

@@ -11,10 +11,10 @@ from smtpcheck.probes.stores import StoresFacts
 
 def theirs(case: Case) -> bool | None:
     """Neither our clock nor our root store is what makes the certificate look bad; None: one of them may be."""
-    clock, stores = case.facts("clock", here=False), case.facts("stores", here=False)
+    clock, stores = case.of(ClockFacts, here=False), case.of(StoresFacts, here=False)
     # five minutes, as everywhere else
-    off = isinstance(clock, ClockFacts) and abs(clock.offset) - clock.uncertainty > 300
-    return None if off or (isinstance(stores, StoresFacts) and stores.trusted) else True
+    off = clock is not None and abs(clock.offset) - clock.uncertainty > 300
+    return None if off or (stores is not None and stores.trusted) else True
 
 
 CAUSES: Mapping[str, tuple[Cause, ...]] = {

@@ -43,16 +43,16 @@ def other_mode(found: Mode) -> Holds:
     def holds(case: Case) -> bool | None:
         if in_mode(case, found):  # spoken already
             return False
-        facts = case.facts("mode")
-        return facts.found is found if isinstance(facts, ModeFacts) else None
+        facts = case.of(ModeFacts)
+        return facts.found is found if facts is not None else None
 
     return holds
 
 
 def rewritten(case: Case) -> bool | None:
     """A firewall writes into the conversation: STARTTLS overwritten, or the greeting masked and EHLO unknown."""
-    facts = case.facts("greeting")
-    if not isinstance(facts, GreetingFacts):
+    facts = case.of(GreetingFacts)
+    if facts is None:
         return None
     if facts.capabilities and _OVERWRITTEN in facts.capabilities.keywords:
         return True
@@ -64,7 +64,7 @@ def rewritten(case: Case) -> bool | None:
 def not_rewritten(case: Case) -> bool | None:
     """Nothing shows that a firewall writes into the conversation."""
     found = rewritten(case)
-    return None if found is None and case.facts("greeting") is None else found is False
+    return None if found is None and case.of(GreetingFacts) is None else found is False
 
 
 def _masked(facts: GreetingFacts) -> bool:
@@ -73,21 +73,21 @@ def _masked(facts: GreetingFacts) -> bool:
 
 def ehlo_name_refused(case: Case) -> bool | None:
     """EHLO was refused because of the name in it, although HELO was accepted with the same."""
-    facts = case.facts("greeting")
-    return isinstance(facts, GreetingFacts) and facts.ehlo is not None and bool(NAME_REFUSED.search(facts.ehlo.text))
+    facts = case.of(GreetingFacts)
+    return facts is not None and facts.ehlo is not None and bool(NAME_REFUSED.search(facts.ehlo.text))
 
 
 def ehlo_said(case: Case) -> Mapping[str, Scalar]:
     """The answer to EHLO."""
-    facts = case.facts("greeting")
-    reply = facts.ehlo if isinstance(facts, GreetingFacts) else None
+    facts = case.of(GreetingFacts)
+    reply = facts.ehlo if facts is not None else None
     return {"code": reply.code, "text": reply.text} if reply else {}
 
 
 def helo_only(case: Case) -> bool | None:
     """HELO was accepted where EHLO was not."""
-    facts = case.facts("greeting")
-    return facts.helo is not None and facts.helo.positive if isinstance(facts, GreetingFacts) else None
+    facts = case.of(GreetingFacts)
+    return facts.helo is not None and facts.helo.positive if facts is not None else None
 
 
 def tls_not_to_be_had(case: Case) -> bool | None:
@@ -98,8 +98,8 @@ def tls_not_to_be_had(case: Case) -> bool | None:
 
 def in_small_segments(case: Case) -> bool | None:
     """The handshake that stalled came about when the server was asked for small segments."""
-    facts = case.facts("segment")
-    return facts.helps if isinstance(facts, SegmentFacts) else None
+    facts = case.of(SegmentFacts)
+    return facts.helps if facts is not None else None
 
 
 def stripped(case: Case) -> bool | None:
@@ -111,8 +111,8 @@ def stripped(case: Case) -> bool | None:
     )
     if not expected:
         return False
-    facts = case.facts("greeting")
-    said = facts.greeting.text.lower() if isinstance(facts, GreetingFacts) and facts.greeting else ""
+    facts = case.of(GreetingFacts)
+    said = facts.greeting.text.lower() if facts is not None and facts.greeting else ""
     domain = registrable(host) or host
     # another name in the greeting: another server answers, which may have no TLS of its own
     return True if re.search(rf"(?:^|[\s.]){re.escape(domain)}(?:[\s.:,]|$)", said) else None
@@ -135,8 +135,8 @@ def taken(code: str) -> Holds:
     def holds(case: Case) -> bool | None:
         if not nothing_in_common(case):
             return False
-        facts = case.facts("hello")
-        if not isinstance(facts, HelloFacts) or not facts.version:
+        facts = case.of(HelloFacts)
+        if facts is None or not facts.version:
             return None
         return any(f.code == code for r in case.results if r.subject == case.result.subject for f in r.findings)
 
@@ -145,8 +145,8 @@ def taken(code: str) -> Holds:
 
 def hello_seen(case: Case) -> Mapping[str, Scalar]:
     """What the second greeting was answered with."""
-    facts = case.facts("hello")
-    return {"version": facts.version, "cipher": facts.cipher} if isinstance(facts, HelloFacts) else {}
+    facts = case.of(HelloFacts)
+    return {"version": facts.version, "cipher": facts.cipher} if facts is not None else {}
 
 
 def chosen(case: Case) -> Mapping[str, Scalar]:

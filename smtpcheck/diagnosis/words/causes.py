@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from smtpcheck.core import Scalar, Stage
-from smtpcheck.diagnosis.case import Case, Cause, Holds, never
+from smtpcheck.diagnosis.case import Case, Cause, Holds
 from smtpcheck.diagnosis.words import context, login, postmaster, replies
 
 MANY = 1000
@@ -17,7 +17,7 @@ def replied(cause: str) -> Holds:
     """The table of replies names that cause for what the server said; None: other possible ones say the same."""
 
     def holds(case: Case) -> bool | None:
-        left = [code for code in _said(case) if not login.RULED_OUT.get(code, never)(case)]
+        left = [code for code in _said(case) if not login.row_of(code).ruled_out(case)]
         return (True if len(left) == 1 else None) if cause in left else False
 
     return holds
@@ -26,7 +26,7 @@ def replied(cause: str) -> Holds:
 def _said(case: Case) -> tuple[str, ...]:
     """The causes that may be behind the words."""
     row = replies.row_of(case.finding, case.target)
-    return postmaster.weighed(case, context.narrowed(case, row.among or (row.cause,)) if row else ())
+    return postmaster.weighed(case, context.narrowed(case, row) if row else ())
 
 
 def by_words(stage: Stage, *others: Cause) -> tuple[Cause, ...]:
@@ -38,7 +38,7 @@ def by_words(stage: Stage, *others: Cause) -> tuple[Cause, ...]:
 def _known(code: str, stage: Stage) -> Cause:
     if (stage, code) == (Stage.RCPT, "user-unknown"):
         return Cause(code, replied(code), likely=postmaster.accepted, leads=postmaster.leads)
-    cause = Cause(code, replied(code), likely=login.LIKELY.get(code, never))
+    cause = Cause(code, replied(code), likely=login.likelier(code))
     return replace(cause, seen=_BROUGHT[code]) if code in _BROUGHT else cause
 
 

@@ -15,7 +15,10 @@ from smtpcheck.probes.message import MessageFacts
 
 if TYPE_CHECKING:
     from smtpcheck.diagnosis.case import Case
+    from smtpcheck.diagnosis.words.replies import Row
 
+WITHOUT_LOGIN = "without-login"
+"""The words mean their cause only where no login went before."""
 Decides = Callable[["Case"], str | None]
 """The cause, empty for none of them, None where it stays open."""
 
@@ -25,12 +28,14 @@ _IDENTITIES = re.compile(r"(?i)identities failed the check in region [^:]{1,40}:
 _SPF_DOMAIN = re.compile(r"(?i)\bspf \[([^\]]{0,255})\]")
 
 
-def narrowed(case: Case, among: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the causes that the rest of the facts leaves."""
-    decide = _BETWEEN.get(among)
-    found = decide(case) if decide else None
+def narrowed(case: Case, row: Row) -> tuple[str, ...]:
+    """Those of the row's causes that the rest of the facts leaves."""
+    causes = row.among or (row.cause,)
+    if row.decide == WITHOUT_LOGIN:
+        return () if logged_in(case) else causes
+    found = DECIDERS[row.decide](case) if row.decide else None
     if found is None:
-        return among
+        return causes
     return (found,) if found else ()
 
 
@@ -42,8 +47,8 @@ def dot_unanswered(case: Case) -> bool | None:
 
 def logged_in(case: Case) -> bool | None:
     """A login went before and was accepted."""
-    facts = case.facts("auth")
-    if isinstance(facts, AuthFacts):
+    facts = case.of(AuthFacts)
+    if facts is not None:
         return facts.broke is None and facts.reply is not None and facts.reply.positive
     return None if case.target.secret else False
 
@@ -145,22 +150,19 @@ def _domain(address: str) -> str:
     return address.rpartition("@")[2].lower()
 
 
-_BETWEEN: Mapping[tuple[str, ...], Decides] = {
-    ("auth-not-attempted",): _by_login(without="auth-not-attempted", after=""),
-    ("o365-not-authenticated",): _by_login(without="o365-not-authenticated", after=""),
-    ("auth-not-attempted", "null-sender-on-submission", "from-ne-login-163"): _refused_sender,
-    ("auth-not-attempted", "from-not-verified-esp"): _by_login(
-        without="auth-not-attempted", after="from-not-verified-esp"
-    ),
-    ("from-not-verified-esp", "sandbox-recipient"): _identities,
-    ("relay-denied-no-auth", "mx-wrong-system"): _relay,
-    ("relay-denied-no-auth", "recipient-malformed"): _relay_or_form,
-    ("local-domain-trap", "relay-denied-no-auth"): _not_local,
-    ("user-unknown", "local-domain-trap"): _unrouteable,
-    ("sender-rate-limit", "qq-inbound-frequency"): _frequent,
-    ("smtputf8-address", "smtputf8-forced-by-subject"): _international,
-    ("syntax-mail-rcpt", "recipient-malformed"): _syntax,
-    ("spf-missing-or-fail", "dmarc-misaligned-esp"): _spf_domain,
-    ("from-header-whole-encoded", "from-header-missing"): _author,
-    ("dkim-none", "dkim-body-hash", "dkim-key-missing"): _unsigned,
+DECIDERS: Mapping[str, Decides] = {
+    "refused-sender": _refused_sender,
+    "login-or-verification": _by_login(without="auth-not-attempted", after="from-not-verified-esp"),
+    "listed-identities": _identities,
+    "relay": _relay,
+    "relay-or-form": _relay_or_form,
+    "not-local": _not_local,
+    "unrouteable": _unrouteable,
+    "frequent": _frequent,
+    "international": _international,
+    "command-or-form": _syntax,
+    "spf-domain": _spf_domain,
+    "author": _author,
+    "unsigned": _unsigned,
 }
+"""By the name that a row of the table gives in `decide`; WITHOUT_LOGIN is for a row of one cause."""

@@ -6,6 +6,7 @@ All of it offline: how the secret looks, the user name, the mechanism, the provi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from smtpcheck.diagnosis.words import replies
@@ -19,26 +20,6 @@ if TYPE_CHECKING:
 
 Holds = Callable[["Case"], bool | None]
 
-# Words that find fault with user name and password. Only they leave room for a slip; a switched-off service does not.
-BLAMING = frozenset(
-    {
-        "auth-credentials-refused",
-        "qq-password-not-authcode",
-        "exmail-535-system-busy",
-        "netease-535",
-        "aliyun-526",
-        "directmail-535",
-        "sina-auth",
-        "lark-auth",
-        "gmail-bad-credentials",
-        "icloud-auth",
-        "yahoo-auth005",
-        "sendgrid-username",
-        "ses-credentials",
-        "mailgun-brevo-postmark-etc-user",
-        "secret-empty",
-    }
-)
 # Their submission hosts know their own mailboxes and no others; companies' domains are served under other names.
 OWN_DOMAINS_ONLY = frozenset({"qq", "163", "126", "yeah", "aliyun", "sina", "sohu", "139", "189"})
 # One house under several names: a login of one is known to the other's server.
@@ -50,8 +31,8 @@ def _provider(case: Case) -> providers.Provider | None:
 
 
 def _looks(case: Case) -> Looks:
-    facts = case.facts("auth")
-    return (facts.looks if isinstance(facts, AuthFacts) else None) or Looks()
+    facts = case.of(AuthFacts)
+    return (facts.looks if facts is not None else None) or Looks()
 
 
 def _shape(case: Case) -> str:
@@ -140,8 +121,8 @@ def the_fixed_user(case: Case) -> bool | None:
 def at_home(case: Case) -> bool | None:
     """The user's domain is one of this very provider's, or of the same house."""
     row, home = _provider(case), providers.by_domain(_domain(case))
-    told = case.facts("home")
-    if row is not None and isinstance(told, HomeFacts) and told.provider == row.id:
+    told = case.of(HomeFacts)
+    if row is not None and told is not None and told.provider == row.id:
         return True
     if row is None or home is None:
         return False
@@ -187,59 +168,108 @@ def unfit_token(case: Case) -> bool | None:
     return True if status and not status.startswith("5") else None
 
 
-SUSPECTS: Mapping[str, Holds] = {
-    "secret-empty": flagged("empty", "placeholder"),
-    "secret-interpolated": flagged("unexpanded", "quoted"),
-    "secret-invisible-char": flagged("invisible", "full-width"),
-    "secret-trailing-newline": flagged("padded", "line-break"),
-    "auth-user-without-domain": user_without_domain,
-    "sendgrid-username": lambda case: at("sendgrid")(case) and other_than_the_fixed_user(case),
-    "mailgun-brevo-postmark-etc-user": lambda case: not at("sendgrid")(case) and other_than_the_fixed_user(case),
-    "host-wrong-provider-endpoint": foreign_user,
-    "qq-authcode-revoked": fits_after("qq-password-not-authcode"),
-    "qq-password-not-authcode": no_code_at("qq", "foxmail"),
-    "netease-authcode-expired-180d": fits_after("netease-535"),
-    "netease-account-locked": fits_after("netease-535"),
-    "auth-too-many-failures": fits_after("yahoo-auth005"),
-    "auth-cram-md5-trap": by_mechanism("CRAM-MD5"),
-}
-"""Causes that the words of a refusal do not tell from their own, with what makes each worth naming; strongest first."""
-
-RULED_OUT: Mapping[str, Holds] = {
-    "exmail-plain-refused-login-ok": other_mechanism("PLAIN"),
-    "auth-mech-plain-refused": other_mechanism("PLAIN", "CRAM-MD5"),
-    "host-wrong-provider-endpoint": at_home,
-    "qq-535-other-mailbox-alias": at_home,
-    "sendgrid-username": the_fixed_user,
-    "mailgun-brevo-postmark-etc-user": the_fixed_user,
-    "auth-credentials-refused": other_than_the_fixed_user,
-}
-"""What can't be the cause, whatever the words mean elsewhere."""
-
-LIKELY: Mapping[str, Holds] = {
-    **{code: holds for code, holds in SUSPECTS.items() if code not in ("netease-account-locked", "auth-cram-md5-trap")},
-    "qq-authcode-revoked": unsaid("qq-authcode-revoked", fits_after("qq-password-not-authcode")),
-}
-"""What makes one cause likelier than others that share its words."""
-
-UNLIKELY: Mapping[str, Holds] = {"qq-password-not-authcode": code_at("qq", "foxmail")}
-"""What makes one cause less likely than the others, without ruling it out."""
+def never(case: Case) -> bool | None:
+    """Nothing speaks for it."""
+    return False
 
 
-# what nobody's password is
-_CERTAIN: Mapping[str, Holds] = {
-    "secret-empty": flagged("empty", "placeholder"),
-    "secret-interpolated": flagged("unexpanded"),
-}
-_SLIPS = frozenset({"secret-interpolated", "secret-invisible-char", "secret-trailing-newline"})
-# words that say no more than that user or password is wrong; those of other providers have causes of their own
-_PLAIN_WORDS = frozenset({"auth-credentials-refused", "aliyun-526"})
+@dataclass(frozen=True, slots=True)
+class LoginCause:
+    """One cause of a refused login, with what other facts than the words have to say about it."""
+
+    code: str
+    blames: bool = False
+    """Its words find fault with user name or password; only they leave room for a slip of copying."""
+    plain: bool = False
+    """Its words say no more than that; those of other providers have causes of their own."""
+    suspect: Holds | None = None
+    """Worth naming though the words tell it not from their own cause."""
+    likely: Holds | None = None
+    """Likelier than others that share its words; as `suspect` where nothing is said."""
+    unlikely: Holds = never
+    """Less likely than its neighbours, without being ruled out."""
+    ruled_out: Holds = never
+    """It can't be this, whatever the words mean elsewhere."""
+    proven: Holds = never
+    """What was sent is nobody's password."""
+    slip: bool = False
+    """A slip of copying: it leads where the words know no other cause than a wrong password."""
+
+
+_EMPTY = flagged("empty", "placeholder")
+_CAUSES = (
+    # the suspects, the strongest first
+    LoginCause("secret-empty", blames=True, suspect=_EMPTY, proven=_EMPTY),
+    LoginCause("secret-interpolated", suspect=flagged("unexpanded", "quoted"), proven=flagged("unexpanded"), slip=True),
+    LoginCause("secret-invisible-char", suspect=flagged("invisible", "full-width"), slip=True),
+    LoginCause("secret-trailing-newline", suspect=flagged("padded", "line-break"), slip=True),
+    LoginCause("auth-user-without-domain", suspect=user_without_domain),
+    LoginCause(
+        "sendgrid-username",
+        blames=True,
+        suspect=lambda case: at("sendgrid")(case) and other_than_the_fixed_user(case),
+        ruled_out=the_fixed_user,
+    ),
+    LoginCause(
+        "mailgun-brevo-postmark-etc-user",
+        blames=True,
+        suspect=lambda case: not at("sendgrid")(case) and other_than_the_fixed_user(case),
+        ruled_out=the_fixed_user,
+    ),
+    LoginCause("host-wrong-provider-endpoint", suspect=foreign_user, ruled_out=at_home),
+    LoginCause(
+        "qq-authcode-revoked",
+        suspect=fits_after("qq-password-not-authcode"),
+        likely=unsaid("qq-authcode-revoked", fits_after("qq-password-not-authcode")),
+    ),
+    LoginCause(
+        "qq-password-not-authcode",
+        blames=True,
+        suspect=no_code_at("qq", "foxmail"),
+        unlikely=code_at("qq", "foxmail"),
+    ),
+    LoginCause("netease-authcode-expired-180d", suspect=fits_after("netease-535")),
+    LoginCause("netease-account-locked", suspect=fits_after("netease-535"), likely=never),
+    LoginCause("auth-too-many-failures", suspect=fits_after("yahoo-auth005")),
+    LoginCause("auth-cram-md5-trap", suspect=by_mechanism("CRAM-MD5"), likely=never),
+    # named by their words alone
+    LoginCause("auth-credentials-refused", blames=True, plain=True, ruled_out=other_than_the_fixed_user),
+    LoginCause("aliyun-526", blames=True, plain=True),
+    LoginCause("exmail-535-system-busy", blames=True),
+    LoginCause("netease-535", blames=True),
+    LoginCause("directmail-535", blames=True),
+    LoginCause("sina-auth", blames=True),
+    LoginCause("lark-auth", blames=True),
+    LoginCause("gmail-bad-credentials", blames=True),
+    LoginCause("icloud-auth", blames=True),
+    LoginCause("yahoo-auth005", blames=True),
+    LoginCause("ses-credentials", blames=True),
+    LoginCause("exmail-plain-refused-login-ok", ruled_out=other_mechanism("PLAIN")),
+    LoginCause("auth-mech-plain-refused", ruled_out=other_mechanism("PLAIN", "CRAM-MD5")),
+    LoginCause("qq-535-other-mailbox-alias", ruled_out=at_home),
+)
+LOGIN_CAUSES: Mapping[str, LoginCause] = {cause.code: cause for cause in _CAUSES}
+SUSPECTS = tuple(cause.code for cause in _CAUSES if cause.suspect)
+"""Causes that the words of a refusal do not tell from their own; the strongest first."""
+BLAMING = frozenset(cause.code for cause in _CAUSES if cause.blames)
+_PLAIN = frozenset(cause.code for cause in _CAUSES if cause.plain)
+
+
+def row_of(code: str) -> LoginCause:
+    """What is known of a cause besides its words; nothing for most."""
+    return LOGIN_CAUSES.get(code) or LoginCause(code)
+
+
+def likelier(code: str) -> Holds:
+    """What makes a cause likelier than others that share its words."""
+    row = row_of(code)
+    return row.likely or row.suspect or never
 
 
 def proven(case: Case, code: str) -> bool:
     """What was sent for a password can't be one, and the words have no other cause than a wrong one."""
     said = _said(case) or ()
-    return code in _CERTAIN and len(said) == 1 and blames_the_login(case) and bool(_CERTAIN[code](case))
+    return len(said) == 1 and blames_the_login(case) and bool(row_of(code).proven(case))
 
 
 def leading(code: str) -> Holds:
@@ -247,19 +277,19 @@ def leading(code: str) -> Holds:
 
     def holds(case: Case) -> bool | None:
         said = _said(case)
-        return code in _SLIPS and bool(said) and set(said or ()) <= _PLAIN_WORDS and suspected(case, code)
+        return row_of(code).slip and bool(said) and set(said or ()) <= _PLAIN and suspected(case, code)
 
     return holds
 
 
 def suspected(case: Case, code: str) -> bool:
     """Evidence besides the words speaks for that cause, and the words leave room for it."""
-    holds = SUSPECTS.get(code)
+    holds = row_of(code).suspect
     return holds is not None and blames_the_login(case) and bool(holds(case))
 
 
 def place(case: Case, code: str) -> int:
     """Negative for a suspect, the strongest first; zero for others; one for what is less likely than its neighbours."""
     if suspected(case, code):
-        return list(SUSPECTS).index(code) - len(SUSPECTS)
-    return int(bool(UNLIKELY[code](case))) if code in UNLIKELY else 0
+        return SUSPECTS.index(code) - len(SUSPECTS)
+    return int(bool(row_of(code).unlikely(case)))

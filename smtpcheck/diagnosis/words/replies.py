@@ -25,13 +25,15 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cause: str = ""
     among: tuple[str, ...] = ()
     """The causes that say the same, most frequent first; in place of `cause`."""
+    decide: str = ""
+    """Who tells which of them it is, by its name in context.py."""
     enhanced: tuple[str, ...] = ()
     provider: str = ""
     unless: str = ""
 
 
 class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A row as it stands in its file; the head of reply/auth.toml says what the fields mean."""
+    """A row as it stands in its file; the head of table/auth.toml says what the fields mean."""
 
     stage: Stage | tuple[Stage, ...]
     codes: tuple[int, ...]
@@ -39,6 +41,7 @@ class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     cause: str = ""
     among: tuple[str, ...] = ()
+    decide: str = ""
     enhanced: tuple[str, ...] = ()
     provider: str | tuple[str, ...] = ""
     unless: tuple[str, ...] = ()
@@ -97,6 +100,7 @@ def spread(files: Iterable[File]) -> tuple[Row, ...]:
             source=row.source,
             cause=row.cause,
             among=row.among,
+            decide=row.decide,
             enhanced=row.enhanced,
             provider=provider,
             unless=_any(pattern for name in row.unless for pattern in file.beside[name]),
