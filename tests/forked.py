@@ -165,6 +165,7 @@ def _become(request: dict[str, Any], streams: Sequence[int]) -> None:
     sys.stdin, sys.stdout = open(0, encoding="utf-8"), open(1, "w", encoding="utf-8")  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1)  # noqa: SIM115
     sys.path[0] = request["cwd"]
+    importlib.invalidate_caches()  # a file that a test has just written is found, however coarse the folder's time is
     how, what, *words = request["words"]
     sys.argv = [what if how == "-m" else how, *words]
     if how == "-m":
