@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,14 +45,13 @@ def test_help_fits_a_screen_and_no_line_is_cut() -> None:
 
 
 def test_a_command_file_without_a_section_stands_under_more(tmp_path: Path) -> None:
-    file = COMMANDS / "zz_dropped_in.py"
-    file.write_text(
+    """In a copy of the package: other tests read the folder of the commands at the same time."""
+    shutil.copytree(COMMANDS.parents[1], tmp_path / "smtpcheck", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "smtpcheck" / "cli" / "commands" / "zz_dropped_in.py").write_text(
         '"""Is it found?"""\nimport click\n\n\n@click.command()\ndef command() -> None:\n    """Found by its file."""\n'
     )
-    try:
-        text = said("--help").stdout
-    finally:
-        file.unlink()
+    words = [sys.executable, "-m", "smtpcheck", "--help"]
+    text = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert text.index("More:") < text.index("zz-dropped-in  Found by its file.")
     assert text.index("For programs:") < text.index("More:")
 
